@@ -1,0 +1,83 @@
+/*
+ * The .raw stream, ntt-raw(5): the only module that knows its bytes.
+ *
+ *	type 034 dev 034 ino 034 nlink 034 size 034 mtime 034 path 000
+ *
+ * A reader splits at the first six separators; the rest up to the NUL is the
+ * path, whatever it holds.  A record without its NUL is a truncated stream.
+ *
+ * A writer holds back the last NUL it was given until raw_finish(): a producer
+ * that dies leaves a stream that every reader recognises as truncated, even in
+ * a pipe and even at the boundary of a record.
+ */
+#ifndef NTT_RAW_H
+#define NTT_RAW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "blake3.h"
+
+struct raw_record {
+	char type;		/* f d l b c p s U ?; '?' in legacy files */
+	unsigned int mode;	/* legacy files: the octal mode; else 0 */
+	uint64_t dev, ino, nlink, size;
+	int64_t mtime;		/* seconds since the epoch */
+	const char *path;	/* NUL-terminated */
+	size_t path_len;
+};
+
+struct raw_reader {
+	int fd;
+	uint64_t offset;	/* of the record last returned, or of the error */
+	uint64_t records;	/* returned so far */
+	int legacy;		/* -1 not known yet, 0 letters, 1 octal modes */
+	const char *error;	/* why raw_next() returned -1; static text */
+	/* private */
+	char *buf;
+	size_t start, end, size;
+	uint64_t base;
+	int eof;
+};
+
+void raw_reader_init(struct raw_reader *r, int fd);
+void raw_reader_free(struct raw_reader *r);	/* does not close fd */
+
+/*
+ * 1 and a record, valid until the next call; 0 at the end; -1 with r->error
+ * and r->offset when the stream is damaged (errno 0) or cannot be read
+ * (errno set).  After -1 raw_resync() may find the next record.
+ */
+int raw_next(struct raw_reader *r, struct raw_record *rec);
+/* Skips to the byte after the next NUL: 1, or 0 if there is none. */
+int raw_resync(struct raw_reader *r);
+
+struct raw_writer {
+	int fd, tee;		/* tee: a second copy of every byte; -1 none */
+	uint64_t records, bytes;
+	blake3_hasher hash;	/* of all bytes, complete after raw_finish() */
+	/* private */
+	char *buf;
+	size_t len;
+};
+
+void raw_writer_init(struct raw_writer *w, int fd, int tee);
+/*
+ * 0, or -1 with errno: EPIPE when the reader of a pipe has gone (SIGPIPE is
+ * the caller's to ignore).
+ */
+int raw_put(struct raw_writer *w, const struct raw_record *rec);
+/* Everything so far goes out, but for the last NUL. */
+int raw_flush(struct raw_writer *w);
+/* The last NUL too: the stream is complete. */
+int raw_finish(struct raw_writer *w);
+void raw_writer_free(struct raw_writer *w);
+
+/*
+ * The path relative to a root: prefix and the slash after it removed; the
+ * root itself gives "".  NULL if path is not at or below prefix.
+ */
+const char *raw_relative(const char *path, size_t len, const char *prefix,
+	size_t prefix_len, size_t *relative_len);
+
+#endif

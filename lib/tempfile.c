@@ -1,0 +1,150 @@
+#define _GNU_SOURCE
+#include "tempfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "fsutil.h"
+
+static struct tempfile *open_files;
+
+static void
+abort_all(void)
+{
+	while (open_files)
+		tempfile_abort(open_files);
+}
+
+static void
+forget(struct tempfile *t)
+{
+	struct tempfile **p;
+
+	for (p = &open_files; *p; p = &(*p)->next) {
+		if (*p == t) {
+			*p = t->next;
+			break;
+		}
+	}
+	free(t->path);
+	free(t->temporary);
+	t->path = t->temporary = NULL;
+	t->fd = -1;
+}
+
+static char *
+temporary_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	int dir_len = slash ? (int)(slash - path + 1) : 0;
+
+	return xasprintf("%.*s.%s.%ld.tmp", dir_len, path, path + dir_len,
+	    (long)getpid());
+}
+
+static char *
+directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? xasprintf("%.*s/", (int)(slash - path), path) :
+	    xstrdup(".");
+}
+
+int
+tempfile_open(struct tempfile *t, const char *path)
+{
+	static int registered;
+	char *dir;
+
+	t->fd = -1;
+	if (make_parents(path) < 0)
+		return -1;
+	dir = directory_of(path);
+	t->temporary = NULL;
+	t->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+	free(dir);
+	if (t->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR ||
+	    errno == EINVAL || errno == ENOENT)) {
+		t->temporary = temporary_name(path);
+		t->fd = open(t->temporary,
+		    O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	}
+	if (t->fd < 0) {
+		free(t->temporary);
+		t->temporary = NULL;
+		return -1;
+	}
+	t->path = xstrdup(path);
+	t->next = open_files;
+	open_files = t;
+	if (!registered) {
+		atexit(abort_all);
+		registered = 1;
+	}
+	return 0;
+}
+
+/* rename(2) replaces what is there and linkat(2) does not: link, rename. */
+static int
+give_name(struct tempfile *t)
+{
+	char *proc, *name;
+	int rc;
+
+	if (t->temporary)
+		return 0;
+	name = temporary_name(t->path);
+	proc = xasprintf("/proc/self/fd/%d", t->fd);
+	unlink(name);
+	rc = linkat(AT_FDCWD, proc, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+	free(proc);
+	if (rc < 0) {
+		free(name);
+		return -1;
+	}
+	t->temporary = name;
+	return 0;
+}
+
+int
+tempfile_commit(struct tempfile *t)
+{
+	if (fsync(t->fd) < 0 || give_name(t) < 0 ||
+	    rename(t->temporary, t->path) < 0) {
+		int err = errno;
+
+		tempfile_abort(t);
+		errno = err;
+		return -1;
+	}
+	/* it has its final name: nothing to remove any more */
+	free(t->temporary);
+	t->temporary = NULL;
+	if (fsync_parent(t->path) < 0) {
+		int err = errno;
+
+		tempfile_abort(t);
+		errno = err;
+		return -1;
+	}
+	close(t->fd);
+	forget(t);
+	return 0;
+}
+
+void
+tempfile_abort(struct tempfile *t)
+{
+	if (t->fd < 0)
+		return;
+	if (t->temporary)
+		unlink(t->temporary);
+	close(t->fd);
+	forget(t);
+}

@@ -1,0 +1,23 @@
+/*
+ * Files that become real or vanish: written beside their final name, fsynced,
+ * renamed, and the directory fsynced.  Where the file system has O_TMPFILE
+ * not even SIGKILL leaves anything behind; elsewhere a name of the form
+ * ".<name>.<pid>.tmp" may stay.  At exit(3) what was not committed is removed.
+ */
+#ifndef NTT_TEMPFILE_H
+#define NTT_TEMPFILE_H
+
+struct tempfile {
+	int fd;			/* -1: not open */
+	char *path;		/* the final name */
+	char *temporary;	/* NULL: still without a name */
+	struct tempfile *next;
+};
+
+/* Parent directories are made.  0, or -1 with errno. */
+int tempfile_open(struct tempfile *t, const char *path);
+/* Durable under its final name, replacing what was there; closes fd. */
+int tempfile_commit(struct tempfile *t);
+void tempfile_abort(struct tempfile *t);	/* also fine when not open */
+
+#endif

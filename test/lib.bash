@@ -1,0 +1,88 @@
+# Loaded by every bats file: load lib
+#
+# $T        a directory of its own for each test, removed afterwards
+# need_*    skip with a reason (CI fails on skips)
+
+shopt -s extglob
+TEST_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+NTT_BUILD=${NTT_BUILD:-$TEST_DIR/../build}
+NTT_BUILD=$(cd "$NTT_BUILD" && pwd)
+PATH=$NTT_BUILD/bin:$NTT_BUILD/test/tools:$PATH
+export NTT_BUILD PATH LC_ALL=C.UTF-8
+unset SUDO_UID SUDO_USER SUDO_GID
+
+# No test sees the machine's own configuration or catalogue.
+isolate() {
+	T=$BATS_TEST_TMPDIR
+	export NTT_HOME=$T/home HOME=$T/user
+	mkdir -p "$NTT_HOME" "$HOME"
+	unset NTT_DB_URL IMAGE_ROOT RAW_ROOT BYHASH_ROOT ARCHIVED_ROOT \
+		ARCHIVE_ROOT NTT_MOUNT_ROOT NTT_LOG_DIR NTT_RUN_DIR \
+		NTT_IGNORE_PATTERNS
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+}
+
+need_loop() {
+	need_root
+	[ -e /dev/loop-control ] || skip "needs loop devices"
+}
+
+# need PROGRAM PACKAGE
+need() {
+	command -v "$1" >/dev/null || skip "needs $1 (package $2)"
+}
+
+# expect STATUS COMMAND…: runs it, output in $output, stderr in $stderr.
+expect() {
+	local want=$1 got=0
+	shift
+	"$@" >"$BATS_TEST_TMPDIR/.out" 2>"$BATS_TEST_TMPDIR/.err" || got=$?
+	# shellcheck disable=SC2034 # read by the tests
+	output=$(tr '\0' '\n' <"$BATS_TEST_TMPDIR/.out")
+	stderr=$(tr '\0' '\n' <"$BATS_TEST_TMPDIR/.err")
+	if [ "$got" != "$want" ]; then
+		echo "expected exit $want, got $got from: $*"
+		echo "stdout: $output"
+		echo "stderr: $stderr"
+		return 1
+	fi
+}
+
+# has TEXT PATTERN: glob match anywhere, with both shown when it fails.
+has() {
+	[[ $1 == *$2* ]] || { echo "no \"$2\" in: $1"; return 1; }
+}
+
+# difficult_tree DIR: every name from 0x01 to 0xff but '/', long names, hard
+# links, symlinks, empty files, duplicates, a fifo, a deep path.
+difficult_tree() {
+	local dir=$1 i name deep
+	mkdir -p "$dir/bytes" "$dir/dup/a" "$dir/dup/b" "$dir/empty dir"
+	for ((i = 1; i < 256; i++)); do
+		[ $i = 47 ] && continue
+		printf -v name "x\\x$(printf %x $i)y"
+		printf '%s' "$i" >"$dir/bytes/$name"
+	done
+	printf -v name '\034'
+	: >"$dir/$name$name"
+	: >"$dir/"$'new\nline\r\ttab\\n text\\r'
+	: >"$dir/"$'bad\xff\xfeutf8\xc3'
+	: >"$dir/#hash" ; : >"$dir/ leading and trailing "
+	echo same >"$dir/dup/a/one"; cp "$dir/dup/a/one" "$dir/dup/b/two"
+	ln "$dir/dup/a/one" "$dir/dup/b/"$'hard\nlink'
+	ln -s $'target\n\034\xff' "$dir/link"
+	ln -s /nonexistent "$dir/dangling"
+	mkfifo "$dir/fifo"
+	printf -v name '%255s' ''
+	: >"$dir/${name// /n}"
+	deep=$dir/deep
+	for ((i = 0; i < 14; i++)); do
+		deep+=/${name// /d}
+	done
+	mkdir -p "$deep" && echo deep >"$deep/file"
+	touch -d @-12345 "$dir/dup/a/one"
+	touch -d '2400-01-01' "$dir/dup/b/two"
+}
