@@ -29,7 +29,7 @@ static const struct option_help common[] = {
 static const struct prog *self;
 static const struct option_help *table[MAX_OPTIONS];
 static struct option longs[MAX_OPTIONS + 1];
-static char shorts[2 * MAX_OPTIONS + 2];
+static char shorts[2 * MAX_OPTIONS + 3];
 static int count;
 static int arg_count;
 static char **args;
@@ -91,7 +91,7 @@ prog_start(const struct prog *prog, int argc, char **argv)
 	arg_count = argc;
 	args = argv;
 	atexit(finish_stdout);
-	strcpy(shorts, ":");
+	strcpy(shorts, prog->first_operand_ends ? "+:" : ":");
 	if (prog->options)
 		add_options(prog->options);
 	add_options(common);

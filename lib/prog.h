@@ -34,6 +34,7 @@ struct prog {
 	const char *usage;	/* what follows the name; lines by \n */
 	const char *purpose;	/* one line, no full stop */
 	const struct option_help *options;
+	int first_operand_ends;	/* what follows belongs to another program */
 };
 
 /*

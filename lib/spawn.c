@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -94,9 +95,13 @@ child_main(const char *path, char *const argv[], const struct spawn_io *io,
 		setsid();
 	else if (io->own_group)
 		setpgid(0, 0);
+	if (io->chdir_root && chdir("/") < 0)
+		_exit(EXIT_NOPROG);
+	syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	move_fd(io->in, STDIN_FILENO);
 	move_fd(io->out, STDOUT_FILENO);
-	move_fd(io->err, STDERR_FILENO);
+	move_fd(io->err == SPAWN_OUT ? STDOUT_FILENO : io->err,
+	    STDERR_FILENO);
 	if (io->keep > 0)
 		move_fd(io->keep, io->keep);
 	sigprocmask(SIG_SETMASK, mask, NULL);

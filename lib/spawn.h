@@ -18,20 +18,23 @@ struct child {
 
 /* Where the standard descriptors of a child come from. */
 struct spawn_io {
-	int in, out, err;	/* -1: inherited; SPAWN_NULL: /dev/null */
+	/* -1: inherited; SPAWN_NULL: /dev/null; err SPAWN_OUT: as out */
+	int in, out, err;
 	/* a descriptor that keeps its number in the child; 0: none */
 	int keep;
 	unsigned int own_group : 1;	/* a process group of its own */
 	unsigned int detach : 1;	/* a session of its own */
+	unsigned int chdir_root : 1;	/* in "/", not where we are */
 };
 
-enum { SPAWN_NULL = -2 };
+enum { SPAWN_NULL = -2, SPAWN_OUT = -3 };
 
-#define SPAWN_INHERIT { -1, -1, -1, 0, 0, 0 }
+#define SPAWN_INHERIT { -1, -1, -1, 0, 0, 0, 0 }
 
 /*
  * argv[0] without a slash is looked for beside this program's own binary and
- * then in PATH.  io NULL: everything inherited.  Returns 0, or -1 with errno
+ * then in PATH.  io NULL: everything inherited.  Descriptors above 2 are
+ * closed in the child, but for io->keep.  Returns 0, or -1 with errno
  * (ENOENT: not found) and nothing to reap.
  */
 int spawn(struct child *child, char *const argv[], const struct spawn_io *io);
