@@ -217,14 +217,13 @@ explain(const char *name, int status, const struct buf *output)
 /*
  * Runs a server program on pg/ as the account.  Its directory is passed as a
  * descriptor, because the account may not be allowed to walk there (root's own
- * directories are often closed to others).
+ * directories are often closed to others).  What it says goes to output.
  */
 static int
 run_server_program(const struct account *a, const char *name,
-    const char *const args[])
+    const char *const args[], struct buf *output)
 {
 	struct spawn_io io = SPAWN_INHERIT;
-	struct buf output = BUF_INIT;
 	char *argv[32], *program = server_program(name), *dir = pg_path("");
 	char *uid = xasprintf("--reuid=%u", a->uid);
 	char *gid = xasprintf("--regid=%u", a->gid);
@@ -258,13 +257,10 @@ run_server_program(const struct account *a, const char *name,
 	io.in = SPAWN_NULL;
 	io.err = SPAWN_OUT;
 	io.chdir_root = 1;
-	status = run_capture(argv, &io, &output, 1 << 16, 0);
+	status = run_capture(argv, &io, output, 1 << 16, 0);
 	if (io.keep >= 0)
 		close(io.keep);
-	if (status != 0)
-		explain(name, status, &output);
 out:
-	buf_free(&output);
 	free(program);
 	free(dir);
 	free(uid);
@@ -408,6 +404,7 @@ init_locked(const struct account *a)
 		"--username=ntt", "--auth=peer", "--encoding=UTF8",
 		"--locale=C", "--data-checksums", NULL };
 	char *partial = pg_path("data.partial"), *data = pg_path("data");
+	struct buf output = BUF_INIT;
 	int status = EXIT_FAILED;
 
 	if (exists("data")) {
@@ -418,9 +415,11 @@ init_locked(const struct account *a)
 		goto out;
 	if (remove_tree(partial) != 0)
 		goto out;
-	status = run_server_program(a, "initdb", args);
-	if (status != EXIT_DONE)
+	status = run_server_program(a, "initdb", args, &output);
+	if (status != EXIT_DONE) {
+		explain("initdb", status, &output);
 		goto out;
+	}
 	status = EXIT_FAILED;
 	if (write_settings("data.partial", a) < 0)
 		goto out;
@@ -431,6 +430,7 @@ init_locked(const struct account *a)
 	}
 	status = EXIT_DONE;
 out:
+	buf_free(&output);
 	free(partial);
 	free(data);
 	return status;
@@ -486,8 +486,8 @@ start_locked(const struct account *a)
 		"--timeout=120", "--pgdata=" PG_DIR "/data",
 		"--log=" PG_DIR "/log", NULL };
 	enum { TRIES = 20 };
-	char *log;
-	int i;
+	struct buf output = BUF_INIT;
+	int i, status;
 
 	switch (cluster_state()) {
 	case CLUSTER_NONE:
@@ -504,16 +504,20 @@ start_locked(const struct account *a)
 	}
 	/* after a kill the old server's children still need to notice */
 	for (i = 0; i < TRIES; i++) {
-		if (run_server_program(a, "pg_ctl", args) == 0 &&
-		    wait_until_up())
+		buf_reset(&output);
+		status = run_server_program(a, "pg_ctl", args, &output);
+		if (status == EXIT_DONE && wait_until_up()) {
+			buf_free(&output);
 			return EXIT_DONE;
-		if (!exists("data/postmaster.pid"))
+		}
+		if (status == EXIT_NOPROG || !exists("data/postmaster.pid"))
 			break;
 		pause_ms(500);
 	}
-	log = pg_path("log");
-	warn("could not start PostgreSQL; its log is %s", quoted(log));
-	free(log);
+	explain("pg_ctl", status, &output);
+	buf_free(&output);
+	warn("PostgreSQL's own log is \"%s/pg/log\"",
+	    config_get(CONFIG_HOME));
 	return EXIT_AGAIN;
 }
 
@@ -543,6 +547,7 @@ cluster_stop(void)
 	static const char *const args[] = { "stop", "--wait", "--silent",
 		"--mode=fast", "--timeout=120", "--pgdata=" PG_DIR "/data",
 		NULL };
+	struct buf output = BUF_INIT;
 	struct account a;
 	int lock, status = find_account(&a);
 
@@ -553,7 +558,10 @@ cluster_stop(void)
 	lock = lock_cluster();
 	if (lock < 0)
 		return EXIT_AGAIN;
-	status = run_server_program(&a, "pg_ctl", args);
+	status = run_server_program(&a, "pg_ctl", args, &output);
+	if (status != EXIT_DONE)
+		explain("pg_ctl", status, &output);
+	buf_free(&output);
 	lock_release(lock);
 	return status == EXIT_DONE ? EXIT_DONE : EXIT_FAILED;
 }
