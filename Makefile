@@ -80,5 +80,70 @@ $(B)/test/fuzz/%: $(B)/test/fuzz/%.o $(B)/test/replay.o $(B)/libntt.a
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all deps check check-asan bench install uninstall dist clean \
+.PHONY: all deps check check-asan tests bench install uninstall dist clean \
 	quickstart help
+
+help:
+	@echo 'make              the programs, in $(B)/bin'
+	@echo 'make quickstart   install what is missing, build, run a sample medium'
+	@echo 'make check        install what the tests need, build, run them'
+	@echo 'make check-asan   the same tests with ASan and UBSan'
+	@echo 'make bench        measure against peers; bench-NAME for one of:'
+	@echo '                  $(BENCHES)'
+	@echo 'make deps         install what building needs'
+	@echo 'make install      below PREFIX ($(PREFIX)), DESTDIR in front'
+	@echo 'make uninstall, make dist, make clean'
+
+deps:
+	contrib/install-deps build
+
+# Variables of pkg-config are read when make starts, so what was installed in
+# this run is seen by the make below it.
+check:
+	contrib/install-deps test
+	$(MAKE) tests
+	NTT_BUILD=$(B) test/run
+
+tests: all $(UNIT) $(FUZZERS) $(TOOLS)
+
+SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+check-asan:
+	contrib/install-deps test
+	$(MAKE) tests B=$(B)-asan CFLAGS='$(SANITIZE)'
+	NTT_BUILD=$(B)-asan ASAN_OPTIONS=detect_leaks=0 test/run
+
+BENCHES = $(patsubst test/bench/%.sh,%,$(wildcard test/bench/*.sh))
+bench: $(BENCHES:%=bench-%)
+bench-%: tests
+	NTT_BUILD=$(B) test/bench/$*.sh
+
+quickstart:
+	contrib/install-deps build
+	$(MAKE) all
+	contrib/quickstart $(B)
+
+MAN = $(wildcard man/*.[157])
+install: all
+	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(DATADIR)/sql' \
+		'$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(COMPLETIONDIR)'
+	install -m 755 $(PROGRAMS:%=$(B)/bin/%) '$(DESTDIR)$(BINDIR)'
+	for page in $(MAN); do \
+		dir='$(DESTDIR)$(MANDIR)/man'$${page##*.}; \
+		install -d "$$dir" && install -m 644 $$page "$$dir" || exit 1; \
+	done
+	install -m 644 sql/*.sql '$(DESTDIR)$(DATADIR)/sql'
+	install -m 644 README COPYING SECURITY NEWS '$(DESTDIR)$(DOCDIR)'
+
+uninstall:
+	rm -f $(PROGRAMS:%='$(DESTDIR)$(BINDIR)'/%)
+	for page in $(MAN); do \
+		rm -f '$(DESTDIR)$(MANDIR)/man'$${page##*.}/$${page##*/}; \
+	done
+	rm -rf '$(DESTDIR)$(DATADIR)' '$(DESTDIR)$(DOCDIR)'
+
+dist:
+	git archive --prefix=ntt-$(VERSION)/ -o ntt-$(VERSION).tar.gz HEAD
+
+clean:
+	rm -rf $(B) $(B)-asan $(B)-clang ntt-$(VERSION).tar.gz
