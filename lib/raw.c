@@ -1,0 +1,408 @@
+#define _GNU_SOURCE
+#include "raw.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "buf.h"
+
+enum {
+	SEPARATOR = 034,
+	FIELDS = 6,			/* before the path */
+	READ_SIZE = 1 << 20,
+	WRITE_SIZE = 1 << 18,
+	/* legacy modes are up to seven octal digits, leading zeros more */
+	RECORD_MAX = RAW_PATH_MAX + 256
+};
+
+static const char types[] = "fdlbcpsU?";
+
+void
+raw_reader_init(struct raw_reader *r, int fd)
+{
+	memset(r, 0, sizeof *r);
+	r->fd = fd;
+	r->legacy = -1;
+	r->size = READ_SIZE;
+	r->buf = xmalloc(r->size);
+}
+
+void
+raw_reader_free(struct raw_reader *r)
+{
+	free(r->buf);
+	r->buf = NULL;
+}
+
+/* More bytes behind those that are there: 1, 0 at the end, -1 with errno. */
+static int
+more(struct raw_reader *r)
+{
+	ssize_t n;
+
+	if (r->eof)
+		return 0;
+	if (r->start > 0) {
+		memmove(r->buf, r->buf + r->start, r->end - r->start);
+		r->base += r->start;
+		r->end -= r->start;
+		r->start = 0;
+	}
+	if (r->end == r->size) {
+		r->size *= 2;
+		r->buf = xrealloc(r->buf, r->size);
+	}
+	n = read(r->fd, r->buf + r->end, r->size - r->end);
+	if (n < 0)
+		return -1;
+	if (n == 0)
+		r->eof = 1;
+	r->end += (size_t)n;
+	return n > 0;
+}
+
+static int
+damage(struct raw_reader *r, const char *why)
+{
+	r->error = why;
+	r->damaged = 1;
+	errno = 0;
+	return -1;
+}
+
+/* The digits up to a separator; NULL if there is anything else. */
+static inline const char *
+parse_u64(const char *p, uint64_t *out)
+{
+	uint64_t n = 0;
+	const char *begin = p;
+	unsigned int digit;
+
+	for (; (digit = (unsigned char)*p - '0') < 10; p++) {
+		/* nineteen digits always fit */
+		if (p - begin >= 19 && (n > UINT64_MAX / 10 ||
+		    (n == UINT64_MAX / 10 && digit > UINT64_MAX % 10)))
+			return NULL;
+		n = n * 10 + digit;
+	}
+	*out = n;
+	return p > begin && *p == SEPARATOR ? p + 1 : NULL;
+}
+
+static const char *
+parse_mtime(const char *p, int64_t *out)
+{
+	int negative = *p == '-';
+	uint64_t n;
+
+	p = parse_u64(p + negative, &n);
+	if (!p || n > (uint64_t)INT64_MAX + (unsigned int)negative)
+		return NULL;
+	*out = negative ? (int64_t)-n : (int64_t)n;
+	return p;
+}
+
+/* A letter as find's %y, or the octal mode of old files. */
+static const char *
+parse_type(const char *p, struct raw_record *rec, int *legacy)
+{
+	unsigned int mode = 0;
+	const char *begin = p;
+
+	if (*p && p[1] == SEPARATOR && strchr(types, *p)) {
+		rec->type = *p;
+		rec->mode = 0;
+		*legacy = 0;
+		return p + 2;
+	}
+	for (; *p >= '0' && *p <= '7'; p++) {
+		if (mode > UINT_MAX >> 3)
+			return NULL;
+		mode = mode << 3 | (unsigned int)(*p - '0');
+	}
+	if (p == begin || *p != SEPARATOR)
+		return NULL;
+	rec->type = '?';
+	rec->mode = mode;
+	*legacy = 1;
+	return p + 1;
+}
+
+/* NULL, or why the bytes from p to the NUL at end are no record. */
+static const char *
+parse(struct raw_reader *r, const char *p, const char *end,
+    struct raw_record *rec)
+{
+	int legacy;
+
+	if (!(p = parse_type(p, rec, &legacy)))
+		return "the type is neither a letter of find's nor a mode";
+	if (r->legacy >= 0 && legacy != r->legacy)
+		return "letters and octal modes are mixed in the type field";
+	if (!(p = parse_u64(p, &rec->dev)))
+		return "the device is not a number";
+	if (!(p = parse_u64(p, &rec->ino)))
+		return "the inode is not a number";
+	if (!(p = parse_u64(p, &rec->nlink)))
+		return "the link count is not a number";
+	if (!(p = parse_u64(p, &rec->size)))
+		return "the size is not a number";
+	if (!(p = parse_mtime(p, &rec->mtime)))
+		return "the time is not a whole number of seconds";
+	if (p == end)
+		return "the path is empty";
+	rec->path = p;
+	rec->path_len = (size_t)(end - p);
+	if (rec->path_len > RAW_PATH_MAX)
+		return "the path is longer than 1 MiB";
+	r->legacy = legacy;
+	return NULL;
+}
+
+int
+raw_next(struct raw_reader *r, struct raw_record *rec)
+{
+	const char *nul, *why;
+	size_t scanned = 0;
+	int rc;
+
+	if (r->damaged) {
+		errno = 0;
+		return -1;
+	}
+	while (!(nul = memchr(r->buf + r->start + scanned, '\0',
+	    r->end - r->start - scanned))) {
+		scanned = r->end - r->start;
+		r->offset = r->base + r->start;
+		if (scanned > RECORD_MAX)
+			return damage(r, "the record has no end within 1 MiB");
+		rc = more(r);
+		if (rc < 0) {
+			r->error = "could not read";
+			return -1;
+		}
+		if (rc == 0 && scanned > 0)
+			return damage(r, "the last record is truncated");
+		if (rc == 0 && r->offset == 0)
+			return damage(r, "the stream is empty");
+		if (rc == 0)
+			return 0;
+	}
+	r->offset = r->base + r->start;
+	why = parse(r, r->buf + r->start, nul, rec);
+	if (why)
+		return damage(r, why);
+	r->start = (size_t)(nul + 1 - r->buf);
+	r->records++;
+	return 1;
+}
+
+int
+raw_resync(struct raw_reader *r)
+{
+	const char *nul;
+
+	r->damaged = 0;
+	while (!(nul = memchr(r->buf + r->start, '\0', r->end - r->start))) {
+		r->start = r->end;
+		if (more(r) <= 0)
+			return 0;
+	}
+	r->start = (size_t)(nul + 1 - r->buf);
+	return 1;
+}
+
+static inline char *
+put_u64(char *out, uint64_t n)
+{
+	static const char pairs[] =
+	    "00010203040506070809101112131415161718192021222324"
+	    "25262728293031323334353637383940414243444546474849"
+	    "50515253545556575859606162636465666768697071727374"
+	    "75767778798081828384858687888990919293949596979899";
+	char digits[20], *p = digits + sizeof digits;
+	size_t len;
+
+	for (; n >= 100; n /= 100)
+		memcpy(p -= 2, pairs + n % 100 * 2, 2);
+	if (n >= 10)
+		memcpy(p -= 2, pairs + n * 2, 2);
+	else
+		*--p = (char)('0' + n);
+	len = (size_t)(digits + sizeof digits - p);
+	memcpy(out, p, len);
+	out[len] = SEPARATOR;
+	return out + len + 1;
+}
+
+size_t
+raw_encode(char *out, const struct raw_record *rec)
+{
+	char *p = out;
+
+	*p++ = rec->type;
+	*p++ = SEPARATOR;
+	p = put_u64(p, rec->dev);
+	p = put_u64(p, rec->ino);
+	p = put_u64(p, rec->nlink);
+	p = put_u64(p, rec->size);
+	if (rec->mtime < 0)
+		*p++ = '-';
+	p = put_u64(p, rec->mtime < 0 ? -(uint64_t)rec->mtime :
+	    (uint64_t)rec->mtime);
+	memcpy(p, rec->path, rec->path_len);
+	p += rec->path_len;
+	*p++ = '\0';
+	return (size_t)(p - out);
+}
+
+void
+raw_writer_init(struct raw_writer *w, int fd, int tee)
+{
+	memset(w, 0, sizeof *w);
+	w->fd = fd;
+	w->tee = tee;
+	w->buf = xmalloc(WRITE_SIZE + RECORD_MAX);
+	blake3_hasher_init(&w->hash);
+}
+
+void
+raw_writer_free(struct raw_writer *w)
+{
+	free(w->buf);
+	w->buf = NULL;
+}
+
+/* Unlike write_all() this ends at a signal: a full pipe may never drain. */
+static int
+send_bytes(int fd, const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	ssize_t n;
+
+	while (a_len + b_len > 0) {
+		struct iovec iov[2] = {
+			{ (char *)a, a_len }, { (char *)b, b_len }
+		};
+
+		n = writev(fd, iov, 2);
+		if (n < 0)
+			return -1;
+		if ((size_t)n < a_len) {
+			a += n;
+			a_len -= (size_t)n;
+			continue;
+		}
+		b += (size_t)n - a_len;
+		b_len -= (size_t)n - a_len;
+		a_len = 0;
+	}
+	return 0;
+}
+
+static int
+send_both(struct raw_writer *w, const char *a, size_t a_len, const char *b,
+    size_t b_len)
+{
+	if (send_bytes(w->fd, a, a_len, b, b_len) < 0)
+		return -1;
+	return w->tee < 0 ? 0 : send_bytes(w->tee, a, a_len, b, b_len);
+}
+
+/* In large pieces: that is where BLAKE3 is fast. */
+static void
+hash_pending(struct raw_writer *w)
+{
+	blake3_hasher_update(&w->hash, w->buf + w->hashed, w->len - w->hashed);
+	w->hashed = w->len;
+}
+
+int
+raw_flush(struct raw_writer *w)
+{
+	if (w->len <= 1)
+		return 0;
+	hash_pending(w);
+	if (send_both(w, w->buf, w->len - 1, NULL, 0) < 0)
+		return -1;
+	w->buf[0] = '\0';
+	w->len = w->hashed = 1;
+	return 0;
+}
+
+int
+raw_put(struct raw_writer *w, const struct raw_record *rec)
+{
+	size_t len;
+
+	if (rec->path_len == 0 || rec->path_len > RAW_PATH_MAX) {
+		errno = rec->path_len ? ENAMETOOLONG : EINVAL;
+		return -1;
+	}
+	len = raw_encode(w->buf + w->len, rec);
+	w->len += len;
+	w->bytes += len;
+	w->records++;
+	return w->len < WRITE_SIZE ? 0 : raw_flush(w);
+}
+
+int
+raw_put_encoded(struct raw_writer *w, const char *bytes, size_t len,
+    uint64_t records)
+{
+	if (len == 0)
+		return 0;
+	hash_pending(w);
+	blake3_hasher_update(&w->hash, bytes, len);
+	w->bytes += len;
+	w->records += records;
+	/* the byte that was held back goes out, another one stays */
+	if (send_both(w, w->buf, w->len, bytes, len - 1) < 0)
+		return -1;
+	w->buf[0] = '\0';
+	w->len = w->hashed = 1;
+	return 0;
+}
+
+int
+raw_finish_fd(struct raw_writer *w)
+{
+	hash_pending(w);
+	if (raw_flush(w) < 0 || send_bytes(w->fd, w->buf, w->len, NULL, 0) < 0)
+		return -1;
+	w->fd_done = 1;
+	return 0;
+}
+
+int
+raw_finish(struct raw_writer *w)
+{
+	if (!w->fd_done && raw_finish_fd(w) < 0)
+		return -1;
+	if (w->tee >= 0 && send_bytes(w->tee, w->buf, w->len, NULL, 0) < 0)
+		return -1;
+	w->len = 0;
+	return 0;
+}
+
+const char *
+raw_relative(const char *path, size_t len, const char *prefix,
+    size_t prefix_len, size_t *relative_len)
+{
+	const char *p, *end = path + len;
+
+	while (prefix_len > 0 && prefix[prefix_len - 1] == '/')
+		prefix_len--;
+	if (len < prefix_len || memcmp(path, prefix, prefix_len) != 0)
+		return NULL;
+	p = path + prefix_len;
+	if (p < end && *p != '/')
+		return NULL;
+	while (p < end && *p == '/')
+		p++;
+	*relative_len = (size_t)(end - p);
+	return p;
+}
