@@ -25,12 +25,12 @@ static const struct option_help options[] = {
 	{ 0, NULL, NULL, NULL }
 };
 
-static struct prog prog = {
+static const struct prog prog = {
 	"ntt-db",
 	"[options] init | start | stop | status | url | migrate | check\n"
 	"psql [ARGUMENT ...]",
 	"Keep the catalogue: schema, checks, and a private PostgreSQL",
-	options, 0
+	options
 };
 
 static void
@@ -308,9 +308,9 @@ main(int argc, char **argv)
 	const char *name, *value, *verb;
 	unsigned int i;
 
-	/* psql's own options come after the verb and are not ours */
-	prog.first_operand_ends = argc > 1 && !strcmp(argv[1], "psql");
 	prog_start(&prog, argc, argv);
+	if (argc > 1 && !strcmp(argv[1], "psql"))
+		prog_stop_at_operand();
 	while ((name = prog_option(&value)))
 		if (!strcmp(name, "json"))
 			json = 1;

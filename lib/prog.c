@@ -91,10 +91,17 @@ prog_start(const struct prog *prog, int argc, char **argv)
 	arg_count = argc;
 	args = argv;
 	atexit(finish_stdout);
-	strcpy(shorts, prog->first_operand_ends ? "+:" : ":");
+	strcpy(shorts, ":");
 	if (prog->options)
 		add_options(prog->options);
 	add_options(common);
+}
+
+void
+prog_stop_at_operand(void)
+{
+	memmove(shorts + 1, shorts, strlen(shorts) + 1);
+	shorts[0] = '+';
 }
 
 static void

@@ -34,7 +34,6 @@ struct prog {
 	const char *usage;	/* what follows the name; lines by \n */
 	const char *purpose;	/* one line, no full stop */
 	const struct option_help *options;
-	int first_operand_ends;	/* what follows belongs to another program */
 };
 
 /*
@@ -42,6 +41,9 @@ struct prog {
  * that an exit 0 with an unwritten stdout becomes an exit 1 with a message.
  */
 void prog_start(const struct prog *prog, int argc, char **argv);
+
+/* Options end at the first operand: what follows is another program's. */
+void prog_stop_at_operand(void);
 
 /* The long name of the next option, NULL at the end; *value its argument. */
 const char *prog_option(const char **value);

@@ -1,0 +1,218 @@
+#define _GNU_SOURCE
+#include "identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blake3.h"
+#include "buf.h"
+#include "fsutil.h"
+#include "medium.h"
+
+enum { SECTOR = 512 };
+
+const char *
+identity_kind_name(enum identity_kind kind)
+{
+	static const char *const names[] = { "device", "image", "directory" };
+
+	return names[kind];
+}
+
+void
+identity_clean(char out[65], const char *text)
+{
+	size_t i;
+
+	if (!*text)
+		text = "unknown";
+	for (i = 0; text[i] && i < 64; i++) {
+		char c = text[i];
+
+		out[i] = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    (c >= '0' && c <= '9') || c == '-' ? c : '_';
+	}
+	out[i] = '\0';
+}
+
+static void
+finish(blake3_hasher *h, char hex[IDENTITY_HEX + 1])
+{
+	unsigned char out[IDENTITY_HEX / 2];
+
+	blake3_hasher_finalize(h, out, sizeof out);
+	hex_encode(hex, out, sizeof out);
+}
+
+void
+identity_hash(char hex[IDENTITY_HEX + 1], uint64_t size, const char *model,
+    const char *serial, const void *head, const void *tail, size_t edge)
+{
+	blake3_hasher h;
+	char text[256];
+	int n;
+
+	blake3_hasher_init(&h);
+	if (model) {
+		n = snprintf(text, sizeof text, "SIZE:%llu|MODEL:%s|SERIAL:%s|",
+		    (unsigned long long)size, model, serial);
+		blake3_hasher_update(&h, text, (size_t)n);
+	}
+	blake3_hasher_update(&h, head, edge);
+	blake3_hasher_update(&h, tail, edge);
+	finish(&h, hex);
+}
+
+/*
+ * Fills bytes from offset; sectors that cannot be read stay zero.  Returns how
+ * many bytes could not be read.
+ */
+static uint64_t
+read_edge(int fd, char *bytes, size_t len, uint64_t offset)
+{
+	enum { STEP = 64 * SECTOR };
+	uint64_t lost = 0;
+	size_t at, n, s;
+
+	for (at = 0; at < len; at += n) {
+		n = len - at < STEP ? len - at : STEP;
+		if (pread_full(fd, bytes + at, n, (off_t)(offset + at)) ==
+		    (ssize_t)n)
+			continue;
+		for (s = at; s < at + n; s += SECTOR) {
+			size_t m = at + n - s < SECTOR ? at + n - s : SECTOR;
+
+			if (pread_full(fd, bytes + s, m,
+			    (off_t)(offset + s)) == (ssize_t)m)
+				continue;
+			memset(bytes + s, 0, m);
+			lost += m;
+		}
+	}
+	return lost;
+}
+
+static int
+one_byte_repeated(const char *bytes, size_t len)
+{
+	return len == 0 || !memcmp(bytes, bytes + 1, len - 1);
+}
+
+/* Edges are whole sectors: a short last one is padded with zeros. */
+static int
+look_at_edges(int fd, struct identity *id)
+{
+	uint64_t sectors = (id->size + SECTOR - 1) / SECTOR;
+	size_t edge = sectors * SECTOR < IDENTITY_EDGE ?
+	    (size_t)sectors * SECTOR : IDENTITY_EDGE;
+	uint64_t start = sectors * SECTOR - edge;
+	size_t head_len = id->size < edge ? (size_t)id->size : edge;
+	size_t tail_len = (size_t)(id->size - start);
+	char *head = xcalloc(1, edge), *tail = xcalloc(1, edge);
+
+	id->unreadable = read_edge(fd, head, head_len, 0);
+	if (start > 0)
+		id->unreadable += read_edge(fd, tail, tail_len, start);
+	else
+		memcpy(tail, head, edge);
+	identity_hash(id->hash, id->size, id->model, id->serial, head, tail,
+	    edge);
+	identity_hash(id->v1, 0, NULL, NULL, head, tail, edge);
+	id->degenerate = one_byte_repeated(head, head_len) &&
+	    one_byte_repeated(tail, tail_len) && head[0] == tail[0];
+	free(head);
+	free(tail);
+	return 0;
+}
+
+static int
+hash_in_name(const char *path, char hash[IDENTITY_HEX + 1])
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	if (strlen(base) != IDENTITY_HEX + 4 ||
+	    strcmp(base + IDENTITY_HEX, ".img"))
+		return 0;
+	memcpy(hash, base, IDENTITY_HEX);
+	hash[IDENTITY_HEX] = '\0';
+	return medium_mountable(hash);
+}
+
+static void
+directory_hash(struct identity *id)
+{
+	blake3_hasher h;
+
+	blake3_hasher_init(&h);
+	blake3_hasher_update(&h, id->path, strlen(id->path));
+	finish(&h, id->hash);
+	id->version = "directory";
+}
+
+static int
+look_at_file(const char *path, int fd, struct identity *id)
+{
+	if (id->kind == IDENTITY_IMAGE && hash_in_name(path, id->hash)) {
+		id->version = "name";
+		return 0;
+	}
+	if (id->size == 0) {
+		errno = ENODATA;
+		return -1;
+	}
+	id->version = "v2";
+	return look_at_edges(fd, id);
+}
+
+int
+identity_of(const char *path, const char *model, const char *serial,
+    struct identity *id)
+{
+	struct stat st;
+	int fd, rc = -1, err;
+
+	memset(id, 0, sizeof *id);
+	identity_clean(id->model, model ? model : "");
+	identity_clean(id->serial, serial ? serial : "");
+	/* a fifo must not make us wait */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0)
+		goto out;
+	id->path = realpath(path, NULL);
+	if (!id->path)
+		goto out;
+	if (S_ISDIR(st.st_mode)) {
+		id->kind = IDENTITY_DIRECTORY;
+		directory_hash(id);
+		rc = 0;
+	} else if (S_ISREG(st.st_mode)) {
+		id->kind = IDENTITY_IMAGE;
+		id->size = (uint64_t)st.st_size;
+		rc = look_at_file(path, fd, id);
+	} else if (S_ISBLK(st.st_mode)) {
+		id->kind = IDENTITY_DEVICE;
+		if (ioctl(fd, BLKGETSIZE64, &id->size) == 0)
+			rc = look_at_file(path, fd, id);
+	} else {
+		errno = ENOTSUP;
+	}
+out:
+	err = errno;
+	close(fd);
+	if (rc < 0) {
+		free(id->path);
+		id->path = NULL;
+	}
+	errno = err;
+	return rc;
+}
