@@ -252,13 +252,16 @@ blake3_hasher_update(blake3_hasher *h, const void *input, size_t len)
 			continue;
 		}
 
-		/* Whatever fits in one pass, and of several subtrees. */
+		/*
+		 * One pass, be it over several subtrees.  When it is not the
+		 * last it ends where large subtrees can start.
+		 */
 		if (n > l->lanes)
-			n = l->lanes;
+			n = l->lanes - first % l->lanes;
 		in += n * BLAKE3_CHUNK_LEN;
 		len -= n * BLAKE3_CHUNK_LEN;
 		tail = 0;
-		if (n < l->lanes && len > 0)
+		if (n < l->lanes && len > 0 && len < BLAKE3_CHUNK_LEN)
 			tail = (len - 1) / BLAKE3_BLOCK_LEN;
 		l->chunks(in - n * BLAKE3_CHUNK_LEN, n, tail, h->key, first,
 		    h->flags, cvs);

@@ -31,7 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BLAKE3_VERSION_STRING	"1.8.6-ntt"	/* whose interface - whose code */
+#define BLAKE3_VERSION_STRING	"1.8.6-ntt"	/* whose API, whose code */
 #define BLAKE3_KEY_LEN		32
 #define BLAKE3_OUT_LEN		32
 #define BLAKE3_BLOCK_LEN	64
