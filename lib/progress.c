@@ -120,12 +120,19 @@ progress_note(const char *note)
 }
 
 void
-progress_stop(void)
+progress_hide(void)
 {
 	static const char erase[] = "\r\033[K";
 
 	if (line.shown && write(STDERR_FILENO, erase, sizeof erase - 1) < 0) {
 		/* a terminal that went away needs no cleaning */
 	}
-	line.active = line.shown = 0;
+	line.shown = 0;
+}
+
+void
+progress_stop(void)
+{
+	progress_hide();
+	line.active = 0;
 }

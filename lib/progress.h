@@ -21,6 +21,7 @@ void progress_start(const char *label, const char *noun,
 	enum progress_unit unit, uint64_t total);
 void progress_set(uint64_t done);	/* cheap: call it as often as you like */
 void progress_note(const char *note);	/* shown at the end of the line */
+void progress_hide(void);		/* for a message: the line comes back */
 void progress_stop(void);		/* removes the line */
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "fsutil.h"
 
 enum {
 	SEPARATOR = 034,
@@ -157,6 +158,7 @@ parse(struct raw_reader *r, const char *p, const char *end,
 		return "the path is empty";
 	rec->path = p;
 	rec->path_len = (size_t)(end - p);
+	rec->path_at = r->base + (uint64_t)(p - r->buf);
 	if (rec->path_len > RAW_PATH_MAX)
 		return "the path is longer than 1 MiB";
 	r->legacy = legacy;
@@ -214,6 +216,36 @@ raw_resync(struct raw_reader *r)
 	}
 	r->start = (size_t)(nul + 1 - r->buf);
 	return 1;
+}
+
+int
+raw_tail(int fd, uint64_t n, uint64_t *offset)
+{
+	off_t end = lseek(fd, 0, SEEK_END), at = end;
+	char *block = xmalloc(WRITE_SIZE);
+	ssize_t len;
+	int rc = -1;
+
+	if (end < 0)
+		goto out;
+	*offset = n ? 0 : (uint64_t)end;
+	while (n > 0 && at > 0) {
+		len = at < WRITE_SIZE ? at : WRITE_SIZE;
+		at -= len;
+		if (pread_full(fd, block, (size_t)len, at) != len)
+			goto out;
+		while (n > 0 && len-- > 0) {
+			/* the very last byte ends a record, others part two */
+			if (block[len] != '\0' || at + len + 1 == end)
+				continue;
+			if (--n == 0)
+				*offset = (uint64_t)(at + len + 1);
+		}
+	}
+	rc = 0;
+out:
+	free(block);
+	return rc;
 }
 
 static inline char *
@@ -279,7 +311,8 @@ raw_writer_free(struct raw_writer *w)
 
 /* Unlike write_all() this ends at a signal: a full pipe may never drain. */
 static int
-send_bytes(int fd, const char *a, size_t a_len, const char *b, size_t b_len)
+send_bytes(struct raw_writer *w, int fd, const char *a, size_t a_len,
+    const char *b, size_t b_len)
 {
 	ssize_t n;
 
@@ -289,8 +322,10 @@ send_bytes(int fd, const char *a, size_t a_len, const char *b, size_t b_len)
 		};
 
 		n = writev(fd, iov, 2);
-		if (n < 0)
+		if (n < 0) {
+			w->failed = fd;
 			return -1;
+		}
 		if ((size_t)n < a_len) {
 			a += n;
 			a_len -= (size_t)n;
@@ -307,9 +342,9 @@ static int
 send_both(struct raw_writer *w, const char *a, size_t a_len, const char *b,
     size_t b_len)
 {
-	if (send_bytes(w->fd, a, a_len, b, b_len) < 0)
+	if (send_bytes(w, w->fd, a, a_len, b, b_len) < 0)
 		return -1;
-	return w->tee < 0 ? 0 : send_bytes(w->tee, a, a_len, b, b_len);
+	return w->tee < 0 ? 0 : send_bytes(w, w->tee, a, a_len, b, b_len);
 }
 
 /* In large pieces: that is where BLAKE3 is fast. */
@@ -371,7 +406,7 @@ int
 raw_finish_fd(struct raw_writer *w)
 {
 	hash_pending(w);
-	if (raw_flush(w) < 0 || send_bytes(w->fd, w->buf, w->len, NULL, 0) < 0)
+	if (raw_flush(w) < 0 || send_bytes(w, w->fd, w->buf, w->len, NULL, 0) < 0)
 		return -1;
 	w->fd_done = 1;
 	return 0;
@@ -382,7 +417,7 @@ raw_finish(struct raw_writer *w)
 {
 	if (!w->fd_done && raw_finish_fd(w) < 0)
 		return -1;
-	if (w->tee >= 0 && send_bytes(w->tee, w->buf, w->len, NULL, 0) < 0)
+	if (w->tee >= 0 && send_bytes(w, w->tee, w->buf, w->len, NULL, 0) < 0)
 		return -1;
 	w->len = 0;
 	return 0;

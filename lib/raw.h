@@ -33,6 +33,7 @@ struct raw_record {
 	int64_t mtime;		/* seconds since the epoch */
 	const char *path;	/* NUL-terminated; never empty */
 	size_t path_len;
+	uint64_t path_at;	/* read: where in the stream the path begins */
 };
 
 struct raw_reader {
@@ -65,6 +66,12 @@ int raw_next(struct raw_reader *r, struct raw_record *rec);
 int raw_resync(struct raw_reader *r);
 
 /*
+ * Where the last n records of a file begin, found from its end.  0, or -1
+ * with errno.  Bytes behind the last NUL count as a record, a truncated one.
+ */
+int raw_tail(int fd, uint64_t n, uint64_t *offset);
+
+/*
  * One record as bytes; out has room for RAW_HEAD_MAX + path_len + 1.  The
  * type is a letter.  Returns their number.
  */
@@ -73,7 +80,8 @@ size_t raw_encode(char *out, const struct raw_record *rec);
 struct raw_writer {
 	int fd, tee;		/* tee: a second copy of every byte; -1 none */
 	uint64_t records, bytes;
-	blake3_hasher hash;	/* of all bytes, complete after raw_finish() */
+	blake3_hasher hash;	/* of all bytes, complete after raw_finish_fd() */
+	int failed;		/* the descriptor that -1 was about */
 	/* private */
 	char *buf;
 	size_t len, hashed;

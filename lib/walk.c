@@ -1,0 +1,517 @@
+#define _GNU_SOURCE
+#include "walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "fsutil.h"
+
+enum {
+	/* ancestors further up are closed and found again through ".." */
+	OPEN_LEVELS = 64,
+	/* directory entries sorted at a time */
+	BATCH_FIRST = 256 << 10,
+	BATCH_MAX = 8 << 20,
+	BATCH_TIGHT = 32 << 10,
+	/* names of waiting directories after which batches become small */
+	NAMES_SOFT = 8 << 20,
+	NAMES_HARD = 16 << 20,
+	BUCKETS = 1024,
+	/* of getdents64(2), with a name of one byte */
+	DIRENT_MIN = 24,
+	FOUND_MIN = 16384,
+	SMALL_SORT = 48
+};
+
+/* A directory that has been opened and is not finished. */
+struct level {
+	int fd;			/* -1: closed meanwhile */
+	int eof;
+	size_t path_len;	/* with its slash */
+	size_t names, next;	/* its part of the waiting names */
+	uint64_t ino;
+	int64_t position;	/* for reading on */
+	ssize_t same_bucket;	/* the next ancestor with this hash, or -1 */
+};
+
+struct found {
+	uint64_t ino;
+	uint32_t at;		/* in the batch */
+};
+
+/* What walk_tree() keeps to itself. */
+struct state {
+	struct walk *w;
+	struct level *levels;
+	size_t depth, levels_size;
+	struct buf names;	/* inode number, name, NUL; by level */
+	char *batch;
+	size_t batch_size;
+	struct found *found, *scratch;
+	size_t found_size;
+	ssize_t buckets[BUCKETS];	/* of ancestors by inode number */
+	int noatime;
+};
+
+static int
+stat_entry(int dir, const char *name, struct statx *st)
+{
+	return statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT |
+	    AT_STATX_DONT_SYNC, STATX_TYPE | STATX_NLINK | STATX_INO |
+	    STATX_SIZE | STATX_MTIME, st);
+}
+
+static char
+type_letter(unsigned int mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return 'f';
+	case S_IFDIR:
+		return 'd';
+	case S_IFLNK:
+		return 'l';
+	case S_IFBLK:
+		return 'b';
+	case S_IFCHR:
+		return 'c';
+	case S_IFIFO:
+		return 'p';
+	case S_IFSOCK:
+		return 's';
+	default:
+		return 'U';
+	}
+}
+
+static int
+put_entry(struct walk *w, const struct statx *st, size_t path_len)
+{
+	struct raw_record rec = {
+		.type = type_letter(st->stx_mode),
+		.dev = dev_number(st->stx_dev_major, st->stx_dev_minor),
+		.ino = st->stx_ino,
+		.nlink = st->stx_nlink,
+		.size = st->stx_size,
+		.mtime = st->stx_mtime.tv_sec,
+		.path = w->path,
+		.path_len = path_len,
+	};
+
+	return w->entry(w->arg, &rec);
+}
+
+/* The path without the slash that waits for names. */
+static int
+problem(struct state *s, int err, const char *doing, size_t path_len)
+{
+	struct walk *w = s->w;
+
+	return w->problem(w->arg, err, doing, w->path, path_len);
+}
+
+static size_t
+bucket(uint64_t ino)
+{
+	return (size_t)(ino * 0x9e3779b97f4a7c15u >> 54) % BUCKETS;
+}
+
+/* A damaged file system can contain itself. */
+static int
+is_ancestor(const struct state *s, uint64_t ino)
+{
+	ssize_t i;
+
+	for (i = s->buckets[bucket(ino)]; i >= 0;
+	    i = s->levels[i].same_bucket)
+		if (s->levels[i].ino == ino)
+			return 1;
+	return 0;
+}
+
+static void
+push_level(struct state *s, int fd, uint64_t ino, size_t path_len)
+{
+	struct level *l;
+	ssize_t *b = &s->buckets[bucket(ino)];
+
+	if (s->depth == s->levels_size) {
+		s->levels_size = s->levels_size ? s->levels_size * 2 : 64;
+		s->levels = xrealloc(s->levels,
+		    s->levels_size * sizeof *s->levels);
+	}
+	l = &s->levels[s->depth];
+	l->fd = fd;
+	l->eof = 0;
+	l->path_len = path_len;
+	l->names = l->next = s->names.len;
+	l->ino = ino;
+	l->position = 0;
+	l->same_bucket = *b;
+	*b = (ssize_t)s->depth++;
+	/* the root stays open: all others can be found from it */
+	if (s->depth > OPEN_LEVELS + 1) {
+		l = &s->levels[s->depth - 1 - OPEN_LEVELS];
+		if (l->fd >= 0)
+			close(l->fd);
+		l->fd = -1;
+	}
+}
+
+static int
+open_dir(struct state *s, int dir, const char *name)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dir, name, flags | (s->noatime ? O_NOATIME : 0));
+
+	if (fd < 0 && errno == EPERM && s->noatime) {
+		/* only owners may; most likely nothing here is ours */
+		s->noatime = 0;
+		fd = openat(dir, name, flags);
+	}
+	return fd;
+}
+
+/* 0 if fd is the directory that the top level was; closes it if not. */
+static int
+adopt(struct state *s, int fd)
+{
+	struct level *l = &s->levels[s->depth - 1];
+	struct statx st;
+
+	if (fd < 0)
+		return -1;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO,
+	    &st) < 0)
+		goto fail;
+	if (st.stx_ino != l->ino || dev_number(st.stx_dev_major,
+	    st.stx_dev_minor) != s->w->dev) {
+		errno = ESTALE;
+		goto fail;
+	}
+	if (!l->eof && lseek(fd, l->position, SEEK_SET) < 0)
+		goto fail;
+	l->fd = fd;
+	return 0;
+fail:
+	close(fd);
+	return -1;
+}
+
+/* The top level's directory again: from its child's, or from the root. */
+static int
+reopen(struct state *s, int child)
+{
+	struct level *l = &s->levels[s->depth - 1], *root = s->levels;
+	char *slash = s->w->path + l->path_len - 1;
+	int fd;
+
+	if (child >= 0 && adopt(s, open_dir(s, child, "..")) == 0)
+		return 0;
+	*slash = '\0';
+	fd = open_beneath(root->fd, s->w->path + root->path_len,
+	    O_RDONLY | O_DIRECTORY | (s->noatime ? O_NOATIME : 0), 0);
+	*slash = '/';
+	return adopt(s, fd);
+}
+
+static int
+pop_level(struct state *s)
+{
+	struct level *child = &s->levels[--s->depth], *l;
+	int rc = 0;
+
+	s->buckets[bucket(child->ino)] = child->same_bucket;
+	s->names.len = child->names;
+	if (s->depth > 0) {
+		l = &s->levels[s->depth - 1];
+		if (l->fd < 0 && reopen(s, child->fd) < 0)
+			rc = problem(s, errno, "return to", l->path_len - 1);
+	}
+	if (child->fd >= 0)
+		close(child->fd);
+	return rc;
+}
+
+static int
+visit(struct state *s, const struct level *dir, const char *name,
+    unsigned char type)
+{
+	struct walk *w = s->w;
+	enum walk_choice choice = WALK_TAKE;
+	size_t name_len = strlen(name), len = dir->path_len + name_len;
+	struct statx st;
+	int rc;
+
+	if (len > WALK_PATH_ROOM - 1)
+		return problem(s, ENAMETOOLONG, "list an entry of",
+		    dir->path_len - 1);
+	memcpy(w->path + dir->path_len, name, name_len + 1);
+	if (len > RAW_PATH_MAX - 1)
+		return problem(s, ENAMETOOLONG, "list", len);
+	if (w->choose)
+		choice = w->choose(w->arg, w->path, len);
+	if (choice == WALK_SKIP ||
+	    (choice == WALK_PASS && type != DT_DIR && type != DT_UNKNOWN))
+		return 0;
+	if (stat_entry(dir->fd, name, &st) < 0)
+		return problem(s, errno, "stat", len);
+	if (choice == WALK_TAKE && (rc = put_entry(w, &st, len)))
+		return rc;
+	if (!S_ISDIR(st.stx_mode) ||
+	    dev_number(st.stx_dev_major, st.stx_dev_minor) != w->dev)
+		return 0;
+	if (is_ancestor(s, st.stx_ino))
+		return problem(s, ELOOP, "enter", len);
+	buf_put(&s->names, &st.stx_ino, sizeof st.stx_ino);
+	buf_put(&s->names, name, name_len + 1);
+	return 0;
+}
+
+/* Insertion for the many small directories, else by bytes that differ. */
+static struct found *
+sort_found(struct state *s, size_t n, uint64_t differing)
+{
+	struct found *from = s->found, *to = s->scratch, *swap, f;
+	size_t i, j, start[256];
+	int shift;
+
+	if (n <= SMALL_SORT) {
+		for (i = 1; i < n; i++) {
+			f = from[i];
+			for (j = i; j > 0 && from[j - 1].ino > f.ino; j--)
+				from[j] = from[j - 1];
+			from[j] = f;
+		}
+		return from;
+	}
+	for (shift = 0; shift < 64; shift += 8) {
+		size_t sum = 0, count;
+
+		if ((differing >> shift & 0xff) == 0)
+			continue;
+		memset(start, 0, sizeof start);
+		for (i = 0; i < n; i++)
+			start[from[i].ino >> shift & 0xff]++;
+		for (i = 0; i < 256; i++) {
+			count = start[i];
+			start[i] = sum;
+			sum += count;
+		}
+		for (i = 0; i < n; i++)
+			to[start[from[i].ino >> shift & 0xff]++] = from[i];
+		swap = from;
+		from = to;
+		to = swap;
+	}
+	return from;
+}
+
+static void
+reserve_found(struct state *s, size_t n)
+{
+	if (n <= s->found_size)
+		return;
+	s->found_size = n < FOUND_MIN ? FOUND_MIN : n;
+	free(s->found);
+	free(s->scratch);
+	s->found = xmalloc(s->found_size * sizeof *s->found);
+	s->scratch = xmalloc(s->found_size * sizeof *s->scratch);
+}
+
+static int
+is_dot(const char *name)
+{
+	return name[0] == '.' &&
+	    (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
+static int
+visit_batch(struct state *s, const struct level *dir, size_t bytes)
+{
+	const struct dirent64 *d;
+	const struct found *f;
+	uint64_t differing = 0;
+	size_t at, i, n = 0;
+	int rc;
+
+	reserve_found(s, bytes / DIRENT_MIN);
+	for (at = 0; at < bytes; at += d->d_reclen) {
+		d = (const void *)(s->batch + at);
+		if (is_dot(d->d_name))
+			continue;
+		s->found[n].ino = d->d_ino;
+		s->found[n].at = (uint32_t)at;
+		differing |= s->found[n].ino ^ s->found[0].ino;
+		n++;
+	}
+	f = sort_found(s, n, differing);
+	for (i = 0; i < n; i++) {
+		d = (const void *)(s->batch + f[i].at);
+		s->w->progress->steps++;
+		if ((rc = visit(s, dir, d->d_name, d->d_type)))
+			return rc;
+	}
+	return 0;
+}
+
+/* The next entries of the top level, all of them if they fit. */
+static int
+read_level(struct state *s)
+{
+	struct level *l = &s->levels[s->depth - 1];
+	size_t limit = s->names.len < NAMES_SOFT ? BATCH_MAX :
+	    s->names.len < NAMES_HARD ? BATCH_FIRST : BATCH_TIGHT;
+	size_t len = 0;
+	ssize_t n;
+	int rc, err = 0;
+
+	while (len + BATCH_TIGHT <= limit) {
+		if (s->batch_size - len < BATCH_TIGHT) {
+			s->batch_size *= 2;
+			s->batch = xrealloc(s->batch, s->batch_size);
+		}
+		n = syscall(SYS_getdents64, l->fd, s->batch + len,
+		    (s->batch_size < limit ? s->batch_size : limit) - len);
+		if (n <= 0) {
+			err = n < 0 ? errno : 0;
+			l->eof = 1;
+			break;
+		}
+		s->w->progress->steps++;
+		len += (size_t)n;
+	}
+	if (!l->eof)
+		l->position = lseek(l->fd, 0, SEEK_CUR);
+	rc = visit_batch(s, l, len);
+	if (rc == 0 && err)
+		rc = problem(s, err, "read", l->path_len - 1);
+	return rc;
+}
+
+/* The next waiting directory of the top level. */
+static int
+enter_next(struct state *s)
+{
+	struct level *l = &s->levels[s->depth - 1];
+	const char *waiting = s->names.data + l->next;
+	const char *name = waiting + sizeof(uint64_t);
+	size_t name_len = strlen(name), len = l->path_len + name_len;
+	uint64_t ino;
+	int fd;
+
+	memcpy(&ino, waiting, sizeof ino);
+	l->next += sizeof ino + name_len + 1;
+	memcpy(s->w->path + l->path_len, name, name_len + 1);
+	fd = open_dir(s, l->fd, name);
+	if (fd < 0)
+		return problem(s, errno, "open", len);
+	s->w->path[len] = '/';
+	push_level(s, fd, ino, len + 1);
+	return 0;
+}
+
+static int
+step(struct state *s)
+{
+	struct level *l = &s->levels[s->depth - 1];
+
+	if (l->fd < 0)		/* could not be found again */
+		return pop_level(s);
+	if (l->next < s->names.len)
+		return enter_next(s);
+	s->names.len = l->next = l->names;
+	if (!l->eof)
+		return read_level(s);
+	return pop_level(s);
+}
+
+static int
+open_root(struct state *s, const char *root, struct statx *st)
+{
+	struct walk *w = s->w;
+	size_t len = strlen(root);
+	struct statfs fs;
+	int fd, rc;
+
+	if (len == 0 || len >= RAW_PATH_MAX) {
+		errno = len ? ENAMETOOLONG : ENOENT;
+		return -1;
+	}
+	memcpy(w->path, root, len + 1);
+	if (stat_entry(AT_FDCWD, root, st) < 0)
+		return -1;
+	if (!S_ISDIR(st->stx_mode)) {
+		errno = S_ISLNK(st->stx_mode) ? ELOOP : ENOTDIR;
+		return -1;
+	}
+	fd = open_dir(s, AT_FDCWD, root);
+	if (fd < 0)
+		return -1;
+	w->dev = dev_number(st->stx_dev_major, st->stx_dev_minor);
+	w->progress->fs_type = fstatfs(fd, &fs) == 0 ?
+	    (uint32_t)fs.f_type : 0;
+	rc = put_entry(w, st, len);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	/* as find: "/" and "x/" bring their slash */
+	if (w->path[len - 1] != '/')
+		w->path[len++] = '/';
+	push_level(s, fd, st->stx_ino, len);
+	return 0;
+}
+
+/* A medium that went away must not look like one that was walked. */
+static int
+still_there(const char *root, const struct statx *before)
+{
+	struct statx st;
+
+	if (stat_entry(AT_FDCWD, root, &st) < 0)
+		return -1;
+	if (st.stx_ino == before->stx_ino &&
+	    st.stx_dev_major == before->stx_dev_major &&
+	    st.stx_dev_minor == before->stx_dev_minor)
+		return 0;
+	errno = ESTALE;
+	return -1;
+}
+
+int
+walk_tree(struct walk *w, const char *root)
+{
+	struct state s = { .w = w, .noatime = 1, .batch_size = BATCH_FIRST };
+	struct statx st;
+	size_t i;
+	int rc, err;
+
+	for (i = 0; i < BUCKETS; i++)
+		s.buckets[i] = -1;
+	s.batch = xmalloc(s.batch_size);
+	rc = open_root(&s, root, &st);
+	while (rc == 0 && s.depth > 0)
+		rc = step(&s);
+	if (rc == 0)
+		rc = still_there(root, &st);
+	err = errno;
+	while (s.depth > 0)
+		if (s.levels[--s.depth].fd >= 0)
+			close(s.levels[s.depth].fd);
+	free(s.levels);
+	free(s.batch);
+	free(s.found);
+	free(s.scratch);
+	buf_free(&s.names);
+	errno = err;
+	return rc;
+}
