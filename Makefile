@@ -21,15 +21,12 @@ ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -D_FORTIFY_SOURCE=2 -pthread \
 
 # The system's BLAKE3 where there is one, ours where there is not.
 ifeq ($(shell pkg-config --exists libblake3 2>/dev/null && echo yes),yes)
-BLAKE3_CFLAGS := $(shell pkg-config --cflags libblake3)
+BLAKE3_CFLAGS := -DNTT_SYSTEM_BLAKE3 $(shell pkg-config --cflags libblake3)
 BLAKE3_LIBS := $(shell pkg-config --libs libblake3)
-else
-BLAKE3_CFLAGS = -Ilib/blake3
-BLAKE3_SRC = $(wildcard lib/blake3/*.c)
 endif
 
 PROGRAMS = $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
-LIB_SRC = $(wildcard lib/*.c) $(BLAKE3_SRC)
+LIB_SRC = $(wildcard lib/*.c)
 LIB_OBJ = $(patsubst %.c,$(B)/%.o,$(LIB_SRC)) $(B)/lib/sqltext.o
 UNIT = $(patsubst test/unit/%.c,$(B)/test/unit/%,$(wildcard test/unit/*_test.c))
 TOOLS = $(patsubst test/%.c,$(B)/test/%, \
