@@ -3,3 +3,4 @@ LIBS_ntt-db = $(DB_LIBS)
 LIBS_ntt-identify = $(DB_LIBS)
 LIBS_ntt-loader = $(DB_LIBS)
 LIBS_ntt-mount-helper = -lblkid
+LIBS_test_mounted = -ljansson

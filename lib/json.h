@@ -19,6 +19,12 @@
 
 #include "buf.h"
 
+/* libjansson has functions of these names, and some programs link both. */
+#define json_object ntt_json_object
+#define json_array ntt_json_array
+#define json_string ntt_json_string
+#define json_null ntt_json_null
+
 void json_object(struct buf *b, const char *key);
 void json_end_object(struct buf *b);
 void json_array(struct buf *b, const char *key);

@@ -1,0 +1,575 @@
+/*
+ * ntt-mount-helper: the one program of the suite with root rights.
+ *
+ * main() takes the rights of its caller apart; mount_medium() is the order of
+ * events.  What reads the image's own structures runs without rights
+ * (layout.h), what may hang runs in a child (bounded.h).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "config.h"
+#include "content_probe.h"
+#include "diag.h"
+#include "fsutil.h"
+#include "image_open.h"
+#include "json.h"
+#include "layout.h"
+#include "lock.h"
+#include "loop.h"
+#include "medium.h"
+#include "medium_mounts.h"
+#include "mount_registry.h"
+#include "num.h"
+#include "prog.h"
+#include "sig.h"
+#include "trusted_dir.h"
+#include "use_lock.h"
+#include "volume_mount.h"
+
+enum { RELEASE_TRIES = 100, RELEASE_STEP_MS = 20 };
+
+static const struct option_help options[] = {
+	{ 0, "timeout", "SECONDS", "give up a mount after so long (10)" },
+	{ 0, "sandbox", NULL, "mount in a process without rights" },
+	{ 0, NULL, NULL, NULL }
+};
+
+static const struct prog prog = {
+	"ntt-mount-helper",
+	"[options] mount HASH IMAGE\n"
+	"[options] unmount HASH\n"
+	"[options] status HASH",
+	"Mounts a medium's image read-only, unmounts it, or says where it is",
+	options
+};
+
+static const char *hash;
+static int timeout_ms = 10000;
+static int through_sudo;
+static const char *run_dir;
+static int root = -1;		/* NTT_MOUNT_ROOT */
+static char *point;		/* NTT_MOUNT_ROOT/HASH */
+
+/* ---- what is said on stdout ---- */
+
+static void
+begin_object(struct buf *b, const char *layout)
+{
+	json_object(b, NULL);
+	json_u64(b, "schema", 1);
+	json_string(b, "layout", layout);
+	json_bool(b, "already", 0);
+	json_string(b, "medium", hash);
+}
+
+/* The object for a medium that is not mounted; error may be NULL. */
+static void
+print_nothing(const char *error)
+{
+	struct buf b = BUF_INIT;
+
+	begin_object(&b, NULL);
+	if (error)
+		json_string(&b, "error", error);
+	json_array(&b, "partitions");
+	json_end_array(&b);
+	json_end_object(&b);
+	puts(b.data);
+	buf_free(&b);
+}
+
+/* The registered object, which says "already":false, as one that was there. */
+static void
+print_already(const char *json)
+{
+	static const char first[] = "\"already\":false";
+	const char *at = strstr(json, first);
+
+	/* no text of the medium's comes before it */
+	if (at)
+		printf("%.*s\"already\":true%s\n", (int)(at - json), json,
+		    at + sizeof first - 1);
+	else
+		puts(json);
+}
+
+static void __attribute__((noreturn, format(printf, 2, 3)))
+refuse(int status, const char *fmt, ...)
+{
+	struct buf b = BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	warn("%s", b.data);
+	print_nothing(b.data);
+	buf_free(&b);
+	exit(status);
+}
+
+/* ---- one volume ---- */
+
+static const char *
+or_null(const char *s)
+{
+	return *s ? s : NULL;
+}
+
+static void
+put_partition(struct buf *b, const struct volume *v,
+    const struct volume_outcome *o)
+{
+	json_object(b, NULL);
+	json_u64(b, "num", v->num);
+	json_string(b, "device", o->mount ? o->device : NULL);
+	json_string(b, "mount", o->mount);
+	json_string(b, "fstype", or_null(o->fstype));
+	json_string(b, "status", o->status);
+	json_u64(b, "start", v->start);
+	json_u64(b, "size", v->size);
+	json_string(b, "uuid", or_null(v->uuid));
+	json_string(b, "label", or_null(v->label));
+	json_string(b, "reason", or_null(o->reason));
+	if (*v->detail)
+		json_raw(b, NULL, v->detail);
+	json_end_object(b);
+}
+
+static void
+put_skipped(struct buf *b, const struct volume *v)
+{
+	json_object(b, NULL);
+	json_u64(b, "num", v->num);
+	json_u64(b, "start", v->start);
+	json_u64(b, "size", v->size);
+	json_string(b, "reason", v->reason);
+	json_end_object(b);
+}
+
+/* Something a person must look at: not a container, swap or a mere member. */
+static int
+is_loss(const struct layout *l, const struct volume *v,
+    const struct volume_outcome *o)
+{
+	uint32_t i;
+
+	if (o->mount || v->kind == VOLUME_SWAP)
+		return 0;
+	/* a group whose volumes are listed is judged by them */
+	for (i = 0; v->kind == VOLUME_LVM && i < l->count; i++)
+		if (l->volumes[i].num / LAYOUT_LV_BASE == v->num &&
+		    l->volumes[i].num != v->num)
+			return 0;
+	return 1;
+}
+
+static void
+describe(const struct volume *v,
+    const struct volume_outcome *o)
+{
+	if (o->mount)
+		detail("partition %u (%s) is mounted at %s%s%s", v->num,
+		    o->fstype, quoted(o->mount), *o->reason ? ": " : "",
+		    o->reason);
+	else
+		say("partition %u (%s) is not mounted: %s%s%s", v->num,
+		    *o->fstype ? o->fstype : "unknown", o->status,
+		    *o->reason ? ": " : "", o->reason);
+}
+
+/* ---- the medium ---- */
+
+/* A signal came: as if nothing had been asked. */
+static void __attribute__((noreturn))
+undo(void)
+{
+	char *culprit;
+
+	medium_mounts_remove(point, timeout_ms, &culprit);
+	registry_remove(run_dir, hash);
+	unlinkat(root, hash, AT_REMOVEDIR);
+	_exit(EXIT_SIGNAL + sig_caught());
+}
+
+/* Mounts all, and returns the exit status. */
+static int
+mount_layout(const struct image *im, const struct layout *l, int point_fd,
+    struct registry *reg, struct buf *json)
+{
+	struct volume_place place = { .image = im, .point_fd = point_fd,
+		.point = point, .multi = (int)l->multi, .run_dir = run_dir,
+		.strict = through_sudo, .timeout_ms = timeout_ms, .reg = reg };
+	struct volume_outcome o;
+	size_t losses = 0;
+	uint32_t i;
+
+	begin_object(json, l->multi ? "multi" : "single");
+	json_name(json, "image", im->path, strlen(im->path));
+	json_string(json, "table", or_null(l->table));
+	json_array(json, "partitions");
+	for (i = 0; i < l->count; i++) {
+		const struct volume *v = &l->volumes[i];
+
+		if (sig_caught())
+			undo();
+		if (v->kind == VOLUME_SKIP)
+			continue;
+		volume_mount(&place, v, &o);
+		describe(v, &o);
+		put_partition(json, v, &o);
+		losses += (size_t)is_loss(l, v, &o);
+		free(o.mount);
+	}
+	json_end_array(json);
+	json_array(json, "skipped");
+	for (i = 0; i < l->count; i++)
+		if (l->volumes[i].kind == VOLUME_SKIP) {
+			detail("partition %u is skipped: %s",
+			    l->volumes[i].num, l->volumes[i].reason);
+			put_skipped(json, &l->volumes[i]);
+		}
+	json_end_array(json);
+	json_end_object(json);
+	return reg->count == 0 ? EXIT_FAILED : losses ? EXIT_PARTIAL :
+	    EXIT_DONE;
+}
+
+/* Loops of a file that stood here before, deleted while it was attached. */
+static void
+detach_deleted(const struct image *im)
+{
+	size_t count, i;
+	struct loop_status *list = loop_list(&count);
+
+	for (i = 0; i < count; i++)
+		if (list[i].deleted && !strcmp(list[i].path, im->path) &&
+		    loop_detach(&list[i]) < 0)
+			warn("could not detach /dev/loop%d of a deleted %s: "
+			    "%m", list[i].number, quoted(im->path));
+	loop_list_free(list, count);
+}
+
+static void
+remove_mounts(void)
+{
+	char *culprit;
+
+	if (medium_mounts_remove(point, timeout_ms, &culprit) >= 0)
+		return;
+	refuse(errno == EBUSY ? EXIT_AGAIN : EXIT_FAILED,
+	    "could not unmount %s: %s", culprit ? quoted(culprit) :
+	    quoted(point), strerror(errno));
+}
+
+/* The medium is mounted already, or what is left of it goes. */
+static int
+already_mounted(const struct image *im, struct registry *reg)
+{
+	int rc = registry_read(reg, run_dir, hash);
+
+	if (rc == 0) {
+		rc = medium_mounts_confirm(point, reg, 1, timeout_ms);
+		if (rc < 0)
+			refuse(errno == EBUSY ? EXIT_AGAIN : EXIT_FAILED,
+			    "could not unmount what covers %s: %s",
+			    quoted(point), strerror(errno));
+		if (rc == 1 && (reg->dev != im->dev || reg->ino != im->ino))
+			refuse(EXIT_REFUSED, "medium %s is mounted from "
+			    "another image", hash);
+		if (rc == 1)
+			return 1;
+	} else if (errno != ENOENT) {
+		warn("ignoring the registry of medium %s: %m", hash);
+	}
+	registry_free(reg);
+	remove_mounts();
+	registry_remove(run_dir, hash);
+	return 0;
+}
+
+static void
+recognise(struct layout *l, const struct image *im)
+{
+	if (layout_confined(l, im->fd, im->size, timeout_ms) < 0)
+		refuse(exit_for_errno(errno), "could not recognise what is "
+		    "on %s: %s", quoted(im->path), errno == ETIMEDOUT ?
+		    "reading it did not end in time" : strerror(errno));
+	if (*l->content)
+		refuse(EXIT_FAILED, "cannot mount %s: %s", quoted(im->path),
+		    content_describe(l->content));
+	if (!l->multi && l->volumes[0].kind == VOLUME_UNKNOWN)
+		refuse(EXIT_FAILED, "cannot mount %s: no partition table "
+		    "and no known file system is on it", quoted(im->path));
+}
+
+static int
+mount_medium(const char *path)
+{
+	static struct layout layout;
+	struct registry reg = REGISTRY_INIT;
+	struct buf json = BUF_INIT;
+	struct image im;
+	const char *why;
+	int point_fd;
+
+	if (image_open(&im, path, !through_sudo, &why) < 0)
+		refuse(EXIT_FAILED, "cannot use image %s: %s", quoted(path),
+		    why);
+	if (already_mounted(&im, &reg)) {
+		print_already(reg.json);
+		return reg.status;
+	}
+	detach_deleted(&im);
+	recognise(&layout, &im);
+	point_fd = trusted_subdir(root, hash, &why);
+	if (point_fd < 0)
+		refuse(EXIT_FAILED, "cannot use mount point %s: %s",
+		    quoted(point), why);
+	/* readers without rights lock it, but could not make it */
+	use_lock_release(use_lock(hash, LOCK_SHARED));
+	reg.dev = im.dev;
+	reg.ino = im.ino;
+	reg.status = mount_layout(&im, &layout, point_fd, &reg, &json);
+	close(point_fd);
+	reg.json = buf_detach(&json);
+	if (reg.count == 0)
+		unlinkat(root, hash, AT_REMOVEDIR);
+	else if (registry_write(&reg, run_dir, hash) < 0)
+		warn("could not register the mounts of medium %s: %m", hash);
+	puts(reg.json);
+	return reg.status;
+}
+
+static void
+sleep_ms(long ms)
+{
+	struct timespec t = { 0, ms * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+/* Detaches the image's loops; the devices still there in the end. */
+static void
+release_loops(const struct registry *reg)
+{
+	struct buf left = BUF_INIT;
+	int tries;
+
+	/* a FUSE driver takes a moment to end */
+	for (tries = 0; tries < RELEASE_TRIES; tries++) {
+		size_t count, i;
+		struct loop_status *list = loop_list(&count);
+
+		buf_reset(&left);
+		for (i = 0; i < count; i++) {
+			if (list[i].dev != reg->dev || list[i].ino != reg->ino)
+				continue;
+			loop_detach(&list[i]);
+			buf_printf(&left, " /dev/loop%d", list[i].number);
+		}
+		loop_list_free(list, count);
+		if (!left.len)
+			break;
+		sleep_ms(RELEASE_STEP_MS);
+	}
+	if (left.len)
+		warn("the kernel still holds%s of medium %s", left.data, hash);
+	buf_free(&left);
+}
+
+static void
+remove_points(const struct registry *reg)
+{
+	int dir = openat(root, hash, O_PATH | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);
+	size_t i;
+
+	for (i = 0; dir >= 0 && i < reg->count; i++)
+		if (strcmp(reg->mounts[i].name, "."))
+			unlinkat(dir, reg->mounts[i].name, AT_REMOVEDIR);
+	if (dir >= 0)
+		close(dir);
+	unlinkat(root, hash, AT_REMOVEDIR);
+}
+
+static int
+unmount_medium(void)
+{
+	struct registry reg = REGISTRY_INIT;
+	struct buf users = BUF_INIT;
+	int known, use = use_lock(hash, LOCK_EXCLUSIVE);
+
+	if (use < 0 && errno == EWOULDBLOCK) {
+		use_lock_holders(hash, &users);
+		refuse(EXIT_AGAIN, "medium %s is in use by process %s", hash,
+		    users.data);
+	}
+	if (use < 0)
+		refuse(exit_for_errno(errno), "could not lock the use of "
+		    "medium %s: %s", hash, strerror(errno));
+	known = registry_read(&reg, run_dir, hash) == 0;
+	if (medium_mounts_count(point) == 0) {
+		registry_remove(run_dir, hash);
+		refuse(EXIT_REFUSED, "medium %s is not mounted", hash);
+	}
+	remove_mounts();
+	if (known) {
+		release_loops(&reg);
+		remove_points(&reg);
+	}
+	registry_remove(run_dir, hash);
+	use_lock_release(use);
+	print_nothing(NULL);
+	return EXIT_DONE;
+}
+
+/* Without a lock: the registry is replaced in one step. */
+static int
+medium_status(void)
+{
+	struct registry reg = REGISTRY_INIT;
+	int known = registry_read(&reg, run_dir, hash) == 0;
+
+	if (known && medium_mounts_confirm(point, &reg, 0, timeout_ms) == 1) {
+		print_already(reg.json);
+		return EXIT_DONE;
+	}
+	if (medium_mounts_count(point) > 0)
+		refuse(EXIT_FAILED, "medium %s is not mounted as it was "
+		    "registered; mount it again", hash);
+	print_nothing(NULL);
+	return EXIT_FAILED;
+}
+
+/* ---- whose word counts ---- */
+
+/* Nothing the caller left in it reaches a library or a driver. */
+static void
+clean_process(void)
+{
+	static const int limits[] = { RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS,
+		RLIMIT_DATA, RLIMIT_STACK };
+	static const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+	size_t i;
+
+	clearenv();
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("LC_ALL", "C", 1);
+	if (geteuid() != 0)
+		return;
+	for (i = 0; i < sizeof limits / sizeof limits[0]; i++)
+		setrlimit((__rlimit_resource_t)limits[i], &none);
+	if (chdir("/") < 0)
+		die_errno("could not change to \"/\": %m");
+}
+
+static void
+open_root(void)
+{
+	const char *path = config_get(CONFIG_MOUNT_ROOT), *why;
+	char *self;
+	char name[PATH_MAX];
+	ssize_t n;
+
+	root = trusted_dir(path, through_sudo, &why);
+	if (root < 0)
+		refuse(EXIT_FAILED, "cannot use mount root %s: %s",
+		    quoted(path), why);
+	/* as mountinfo spells it: no "//", no "/./" */
+	self = xasprintf("/proc/self/fd/%d", root);
+	n = readlink(self, name, sizeof name - 1);
+	if (n < 0)
+		die_errno("could not find the name of %s: %m", quoted(path));
+	name[n] = '\0';
+	point = path_join(name, hash);
+	free(self);
+}
+
+static int
+lock_medium(void)
+{
+	char *name = xasprintf("mount-%s.lock", hash);
+	const char *why;
+	int dir = trusted_dir(run_dir, through_sudo, &why), fd;
+
+	if (dir < 0)
+		refuse(EXIT_FAILED, "cannot use NTT_RUN_DIR %s: %s",
+		    quoted(run_dir), why);
+	close(dir);
+	fd = lock_wait(run_dir, name, LOCK_EXCLUSIVE);
+	if (fd < 0 && sig_caught())
+		exit(EXIT_SIGNAL + sig_caught());
+	if (fd < 0)
+		die_errno("could not lock %s in %s: %m", quoted(name),
+		    quoted(run_dir));
+	/* nobody else needs to open it, so nobody can keep us waiting */
+	fchmod(fd, 0600);
+	free(name);
+	return fd;
+}
+
+static int
+is_verb(const char *verb, const char *name, int operands)
+{
+	if (strcmp(verb, name))
+		return 0;
+	prog_operands(operands, operands);
+	return 1;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *name, *value, *verb;
+	char *image = NULL;
+	int mounting, unmounting, lock, status;
+
+	prog_start(&prog, argc, argv);
+	while ((name = prog_option(&value)))
+		if (!strcmp(name, "timeout"))
+			timeout_ms = 1000 * (int)num_arg("--timeout", value,
+			    1, 3600);
+		else
+			die(EXIT_FAILED, "--sandbox is not available in this "
+			    "version");
+	prog_operands(1, 3);
+	verb = prog_operand(0);
+	mounting = is_verb(verb, "mount", 3);
+	unmounting = !mounting && is_verb(verb, "unmount", 2);
+	if (!mounting && !unmounting && !is_verb(verb, "status", 2))
+		die_usage("unknown command %s", quoted(verb));
+	hash = prog_operand(1);
+	if (!medium_mountable(hash))
+		die_usage("%s is not a medium hash (16 to 64 lowercase "
+		    "hexadecimal digits)", quoted(hash));
+	if (mounting)
+		image = path_absolute(prog_operand(2));
+	if ((mounting || unmounting) && geteuid() != 0)
+		die(EXIT_FAILED, "cannot %s without root rights", verb);
+	through_sudo = getenv("SUDO_UID") != NULL || getuid() != geteuid();
+	if (config_load_privileged() < 0)
+		die(EXIT_USAGE, "%s", config_error());
+	clean_process();
+	run_dir = config_get(CONFIG_RUN_DIR);
+	sig_catch();
+	open_root();
+	if (!mounting && !unmounting)
+		return medium_status();
+	lock = lock_medium();
+	status = mounting ? mount_medium(image) : unmount_medium();
+	lock_release(lock);
+	free(image);
+	return status;
+}

@@ -1,0 +1,84 @@
+#define _GNU_SOURCE
+#include "layout.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "bounded.h"
+
+struct task {
+	struct layout layout;
+	uint64_t size;
+	int fd, err;
+};
+
+static int
+recognise_work(void *arg)
+{
+	struct task *t = arg;
+
+	if (layout_recognise(&t->layout, t->fd, t->size) == 0)
+		return 0;
+	t->err = errno;
+	return 1;
+}
+
+#define TERMINATED(s) (memchr((s), 0, sizeof (s)) != NULL)
+
+/* Inside the image, with strings that end and numbers used once. */
+static int
+volume_sane(const struct volume *v, uint64_t size)
+{
+	return v->kind < VOLUME_KINDS &&
+	    v->num < LAYOUT_MAX * LAYOUT_LV_BASE + LAYOUT_LV_BASE &&
+	    v->start <= UINT64_MAX - v->size &&
+	    (v->length == 0 ||
+	    (v->data < size && v->length <= size - v->data)) &&
+	    TERMINATED(v->fstype) && TERMINATED(v->uuid) &&
+	    TERMINATED(v->label) && TERMINATED(v->reason) &&
+	    TERMINATED(v->detail);
+}
+
+static int
+layout_sane(const struct layout *l, uint64_t size)
+{
+	uint32_t i, j;
+
+	if (l->count > LAYOUT_MAX || !TERMINATED(l->table) ||
+	    !TERMINATED(l->content))
+		return 0;
+	for (i = 0; i < l->count; i++) {
+		if (!volume_sane(&l->volumes[i], size))
+			return 0;
+		for (j = 0; j < i; j++)
+			if (l->volumes[j].num == l->volumes[i].num)
+				return 0;
+	}
+	return 1;
+}
+
+int
+layout_confined(struct layout *l, int fd, uint64_t size, int timeout_ms)
+{
+	struct task *t = mmap(NULL, sizeof *t, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int rc, err = EBADMSG;
+
+	if (t == MAP_FAILED)
+		return -1;
+	t->size = size;
+	t->fd = fd;
+	rc = bounded_run(recognise_work, t, fd, timeout_ms, BOUNDED_NONE);
+	if (rc < 0) {
+		err = errno;
+	} else if (rc == 1) {
+		err = t->err ? t->err : EBADMSG;
+	} else if (rc == 0) {
+		memcpy(l, &t->layout, sizeof *l);
+		err = layout_sane(l, size) ? 0 : EBADMSG;
+	}
+	munmap(t, sizeof *t);
+	errno = err;
+	return err ? -1 : 0;
+}

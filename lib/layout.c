@@ -1,0 +1,467 @@
+#define _GNU_SOURCE
+#include "layout.h"
+
+#include <blkid/blkid.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+#include "content_probe.h"
+#include "json.h"
+#include "lvm_meta.h"
+#include "raid_super.h"
+
+enum {
+	MAX_NESTING = 4,			/* LVM on RAID on a partition */
+	PROBE_LIMIT = 256 << 20,
+	DOS_EXTENDED = 0x05, DOS_EXTENDED_LBA = 0x0f, DOS_EXTENDED_LINUX = 0x85
+};
+
+struct probe {
+	int fd;
+	uint64_t size;
+	struct layout *l;
+};
+
+static void
+copy_text(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from ? from : "");
+}
+
+static const char *
+value_of(blkid_probe pr, const char *name)
+{
+	const char *value;
+
+	return blkid_probe_lookup_value(pr, name, &value, NULL) == 0 ? value :
+	    NULL;
+}
+
+static enum volume_kind
+kind_of(const char *type, const char *usage)
+{
+	if (!strcmp(type, "swap") || !strcmp(type, "swsuspend"))
+		return VOLUME_SWAP;
+	if (!strcmp(type, "linux_raid_member"))
+		return VOLUME_RAID;
+	if (!strcmp(type, "LVM2_member") || !strcmp(type, "LVM1_member"))
+		return VOLUME_LVM;
+	return usage && !strcmp(usage, "filesystem") ? VOLUME_FS :
+	    VOLUME_FOREIGN;
+}
+
+static void
+take_values(blkid_probe pr, struct volume *v)
+{
+	const char *type = value_of(pr, "TYPE");
+
+	v->kind = kind_of(type, value_of(pr, "USAGE"));
+	copy_text(v->fstype, sizeof v->fstype, type);
+	copy_text(v->uuid, sizeof v->uuid, value_of(pr, "UUID"));
+	copy_text(v->label, sizeof v->label, value_of(pr, "LABEL"));
+}
+
+static blkid_probe
+new_probe(int fd, uint64_t start, uint64_t length)
+{
+	blkid_probe pr = blkid_new_probe();
+
+	if (pr && blkid_probe_set_device(pr, fd, (blkid_loff_t)start,
+	    (blkid_loff_t)length) < 0) {
+		blkid_free_probe(pr);
+		pr = NULL;
+	}
+	return pr;
+}
+
+/*
+ * Several signatures at once: old ones that mkfs did not wipe.  The first
+ * file system libblkid knows is taken, and the doubt is noted.
+ */
+static void
+take_first(int fd, struct volume *v)
+{
+	blkid_probe pr = new_probe(fd, v->data, v->length);
+
+	if (!pr)
+		return;
+	blkid_probe_enable_superblocks(pr, 1);
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_DEFAULT |
+	    BLKID_SUBLKS_USAGE);
+	while (v->kind != VOLUME_FS && blkid_do_probe(pr) == 0)
+		if (value_of(pr, "TYPE"))
+			take_values(pr, v);
+	if (v->kind != VOLUME_UNKNOWN)
+		copy_text(v->reason, sizeof v->reason,
+		    "there are signatures of several file systems");
+	blkid_free_probe(pr);
+}
+
+/* Sets kind, fstype, uuid and label from the bytes at data. */
+static void
+recognise(int fd, struct volume *v)
+{
+	blkid_probe pr = v->length ? new_probe(fd, v->data, v->length) : NULL;
+	int rc;
+
+	v->kind = VOLUME_UNKNOWN;
+	if (!pr)
+		return;
+	blkid_probe_enable_superblocks(pr, 1);
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_DEFAULT |
+	    BLKID_SUBLKS_USAGE);
+	rc = blkid_do_safeprobe(pr);
+	if (rc == 0 && value_of(pr, "TYPE"))
+		take_values(pr, v);
+	blkid_free_probe(pr);
+	if (rc == -2)
+		take_first(fd, v);
+}
+
+static struct volume *
+add_volume(struct layout *l, uint32_t num, uint64_t start, uint64_t size)
+{
+	struct volume *v;
+
+	if (l->count == LAYOUT_MAX)
+		return NULL;
+	v = &l->volumes[l->count++];
+	memset(v, 0, sizeof *v);
+	v->num = num;
+	v->start = v->data = start;
+	v->size = v->length = size;
+	v->kind = VOLUME_UNKNOWN;
+	return v;
+}
+
+static void expand(struct probe *p, struct volume *v, int nesting);
+
+/* What a JSON object may still take of detail without being cut. */
+static void
+set_detail(struct volume *v, struct buf *b)
+{
+	if (b->len < sizeof v->detail)
+		memcpy(v->detail, b->data, b->len + 1);
+	buf_free(b);
+}
+
+static void
+expand_raid(struct probe *p, struct volume *v, int nesting)
+{
+	struct raid_super r;
+	struct buf b = BUF_INIT;
+
+	if (raid_super_find(p->fd, v->data, v->length, &r) != 1) {
+		copy_text(v->reason, sizeof v->reason,
+		    "its RAID superblock cannot be read");
+		return;
+	}
+	copy_text(v->uuid, sizeof v->uuid, r.uuid);
+	json_object(&b, "raid");
+	json_string(&b, "version", r.version);
+	json_string(&b, "uuid", r.uuid);
+	json_string(&b, "name", r.name);
+	json_i64(&b, "level", r.level);
+	json_i64(&b, "disks", r.disks);
+	json_i64(&b, "role", r.role);
+	json_end_object(&b);
+	set_detail(v, &b);
+	if (r.level != 1) {
+		snprintf(v->reason, sizeof v->reason, "member %d of a RAID%d "
+		    "of %d disks", r.role, r.level, r.disks);
+		return;
+	}
+	v->data += r.data;
+	v->length = r.size;
+	recognise(p->fd, v);
+	if (v->kind == VOLUME_UNKNOWN) {
+		v->kind = VOLUME_RAID;
+		copy_text(v->fstype, sizeof v->fstype, "linux_raid_member");
+		copy_text(v->reason, sizeof v->reason,
+		    "member of a RAID1 without a file system on it");
+	}
+	expand(p, v, nesting);
+}
+
+static void
+lvm_detail(struct volume *v, const struct lvm_meta *m)
+{
+	struct buf b = BUF_INIT;
+	size_t i;
+
+	json_object(&b, "lvm");
+	json_u64(&b, "format", (uint64_t)m->format);
+	json_string(&b, "vg", m->vg);
+	json_string(&b, "pv_uuid", m->pv_uuid);
+	json_array(&b, "lvs");
+	for (i = 0; i < m->count && b.len < sizeof v->detail - 1024; i++)
+		json_string(&b, NULL, m->volumes[i].name);
+	json_end_array(&b);
+	json_end_object(&b);
+	set_detail(v, &b);
+}
+
+static void
+expand_lvm(struct probe *p, struct volume *v, int nesting)
+{
+	struct lvm_meta m = LVM_META_INIT;
+	uint32_t num = v->num * LAYOUT_LV_BASE;
+	size_t i;
+
+	if (lvm_meta_find(p->fd, v->data, v->length, &m) != 1)
+		goto out;
+	lvm_detail(v, &m);
+	snprintf(v->reason, sizeof v->reason, "physical volume of LVM%d "
+	    "group \"%.100s\"", m.format, m.vg);
+	if (v->num == 0 && m.count) {
+		p->l->multi = 1;
+		copy_text(p->l->table, sizeof p->l->table, "lvm");
+	}
+	for (i = 0; i < m.count; i++) {
+		const struct lvm_volume *lv = &m.volumes[i];
+		struct volume *n = add_volume(p->l, ++num,
+		    v->data + lv->start, lv->size);
+
+		if (!n)
+			break;
+		copy_text(n->label, sizeof n->label, lv->name);
+		if (*lv->why || lv->start >= v->length) {
+			n->kind = VOLUME_LVM;
+			n->length = 0;
+			snprintf(n->reason, sizeof n->reason, "cannot be "
+			    "mounted from this medium alone: %s", *lv->why ?
+			    lv->why : "it lies beyond the end");
+			continue;
+		}
+		if (lv->size > v->length - lv->start) {
+			n->truncated = 1;
+			n->length = v->length - lv->start;
+		}
+		recognise(p->fd, n);
+		expand(p, n, nesting);
+		if (!*n->label)
+			copy_text(n->label, sizeof n->label, lv->name);
+	}
+out:
+	lvm_meta_free(&m);
+}
+
+/* Looks inside members of arrays and groups. */
+static void
+expand(struct probe *p, struct volume *v, int nesting)
+{
+	if (nesting >= MAX_NESTING)
+		return;
+	if (v->kind == VOLUME_RAID)
+		expand_raid(p, v, nesting + 1);
+	else if (v->kind == VOLUME_LVM)
+		expand_lvm(p, v, nesting + 1);
+	else if (v->kind == VOLUME_FOREIGN)
+		snprintf(v->reason, sizeof v->reason,
+		    "%s is not a file system that can be mounted", v->fstype);
+}
+
+/* ---- partition tables ---- */
+
+static const struct {
+	const char *type, *text;	/* GUID or Apple's name; a prefix */
+} skipped[] = {
+	{ "21686148-6449-6e6f-744e-656564454649", "BIOS boot partition" },
+	{ "e3c9e316-0b5c-4db8-817d-f92df00215ae",
+	    "Microsoft reserved partition" },
+	{ "9e1a2d38-c612-4316-aa26-8b49521e5a8b", "PReP boot partition" },
+	{ "Apple_partition_map", "partition map" },
+	{ "Apple_Driver", "driver partition" },
+	{ "Apple_Patches", "patch partition" },
+	{ "Apple_Free", "free space" },
+	{ "Apple_Void", "free space" },
+	{ "Apple_Boot", "boot partition" },
+	{ "Apple_FWDriver", "driver partition" },
+};
+
+/* Why a partition is no place for a file system, or NULL. */
+static const char *
+why_skipped(blkid_partition par)
+{
+	const char *type = blkid_partition_get_type_string(par);
+	int number = blkid_partition_get_type(par);
+	size_t i;
+
+	if (blkid_partition_is_extended(par) || (!type &&
+	    (number == DOS_EXTENDED || number == DOS_EXTENDED_LBA ||
+	    number == DOS_EXTENDED_LINUX)))
+		return "extended partition";
+	for (i = 0; type && i < sizeof skipped / sizeof skipped[0]; i++)
+		if (!strncasecmp(type, skipped[i].type,
+		    strlen(skipped[i].type)))
+			return skipped[i].text;
+	return NULL;
+}
+
+static void
+clip(struct volume *v, uint64_t image)
+{
+	if (v->start >= image) {
+		v->truncated = 1;
+		v->length = 0;
+		snprintf(v->reason, sizeof v->reason,
+		    "it begins beyond the end of the image");
+	} else if (v->size > image - v->start) {
+		v->truncated = 1;
+		v->length = image - v->start;
+		snprintf(v->reason, sizeof v->reason,
+		    "its last %llu bytes are beyond the end of the image",
+		    (unsigned long long)(v->size - v->length));
+	}
+}
+
+static void
+add_partition(struct probe *p, blkid_partition par)
+{
+	uint64_t start = (uint64_t)blkid_partition_get_start(par);
+	uint64_t sectors = (uint64_t)blkid_partition_get_size(par);
+	const char *why = why_skipped(par);
+	int num = blkid_partition_get_partno(par);
+	struct volume *v;
+
+	/* libblkid counts in 512-byte sectors whatever the table does */
+	if (num < 1 || num >= LAYOUT_MAX || start > UINT64_MAX / 512 ||
+	    sectors > (UINT64_MAX - 512 * start) / 512)
+		return;
+	v = add_volume(p->l, (uint32_t)num, 512 * start, 512 * sectors);
+	if (!v)
+		return;
+	if (why) {
+		v->kind = VOLUME_SKIP;
+		copy_text(v->reason, sizeof v->reason, why);
+		return;
+	}
+	clip(v, p->size);
+	recognise(p->fd, v);
+	expand(p, v, 0);
+	if (!*v->label && blkid_partition_get_name(par))
+		copy_text(v->label, sizeof v->label,
+		    blkid_partition_get_name(par));
+}
+
+/* 1 if there is a table; its partitions are added. */
+static int
+read_table(struct probe *p, unsigned int sector)
+{
+	blkid_probe pr = new_probe(p->fd, 0, p->size);
+	blkid_partlist list;
+	int i, count = 0;
+
+	if (!pr)
+		return 0;
+	blkid_probe_set_sectorsize(pr, sector);
+	blkid_probe_enable_partitions(pr, 1);
+	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_ENTRY_DETAILS);
+	list = blkid_probe_get_partitions(pr);
+	if (list)
+		count = blkid_partlist_numof_partitions(list);
+	if (count > 0)
+		copy_text(p->l->table, sizeof p->l->table,
+		    blkid_parttable_get_type(blkid_partlist_get_table(list)));
+	for (i = 0; i < count; i++)
+		add_partition(p, blkid_partlist_get_partition(list, i));
+	blkid_free_probe(pr);
+	return count > 0;
+}
+
+static int
+something_found(const struct layout *l)
+{
+	uint32_t i;
+
+	for (i = 0; i < l->count; i++)
+		if (l->volumes[i].kind != VOLUME_UNKNOWN &&
+		    l->volumes[i].kind != VOLUME_SKIP)
+			return 1;
+	return 0;
+}
+
+static int
+is_disc(const struct volume *v)
+{
+	return v->kind == VOLUME_FS && (!strcmp(v->fstype, "iso9660") ||
+	    !strcmp(v->fstype, "udf"));
+}
+
+/* Zip disks and superfloppies whose table is gone. */
+static int
+at_known_offset(struct probe *p, struct volume *found)
+{
+	static const uint64_t offsets[] = { 16384, 32256, 1 << 20 };
+	size_t i;
+
+	for (i = 0; i < sizeof offsets / sizeof offsets[0]; i++) {
+		if (offsets[i] >= p->size)
+			break;
+		memset(found, 0, sizeof *found);
+		found->start = found->data = offsets[i];
+		found->size = found->length = p->size - offsets[i];
+		recognise(p->fd, found);
+		if (found->kind == VOLUME_FS)
+			return 1;
+	}
+	return 0;
+}
+
+static void
+only(struct layout *l, const struct volume *v)
+{
+	l->multi = 0;
+	l->table[0] = '\0';
+	l->count = 1;
+	l->volumes[0] = *v;
+}
+
+static int
+name_content(struct probe *p)
+{
+	const char *content;
+
+	errno = 0;
+	content = content_probe(p->fd, p->size, PROBE_LIMIT);
+	copy_text(p->l->content, sizeof p->l->content, content);
+	return !content && errno ? -1 : 0;
+}
+
+int
+layout_recognise(struct layout *l, int fd, uint64_t size)
+{
+	struct probe p = { .fd = fd, .size = size, .l = l };
+	struct volume whole = { .length = size, .size = size }, offset;
+	static const unsigned int sectors[] = { 512, 2048, 4096 };
+	size_t i;
+
+	memset(l, 0, sizeof *l);
+	recognise(fd, &whole);
+	/* hybrid discs carry tables for other machines' sake */
+	if (is_disc(&whole)) {
+		only(l, &whole);
+		return 0;
+	}
+	for (i = 0; i < sizeof sectors / sizeof sectors[0] && !l->multi; i++)
+		l->multi = (uint32_t)read_table(&p, sectors[i]);
+	/* an old table below a newer file system has nothing where it says */
+	if (l->multi && something_found(l))
+		return 0;
+	if (whole.kind != VOLUME_UNKNOWN) {
+		only(l, &whole);
+		expand(&p, &l->volumes[0], 0);
+		return 0;
+	}
+	if (at_known_offset(&p, &offset)) {
+		only(l, &offset);
+		return 0;
+	}
+	if (l->multi)
+		return 0;
+	only(l, &whole);
+	return name_content(&p);
+}

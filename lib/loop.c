@@ -1,0 +1,194 @@
+#define _GNU_SOURCE
+#include "loop.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fsutil.h"
+
+static int
+open_device(int number, char *device, size_t size)
+{
+	snprintf(device, size, "/dev/loop%d", number);
+	return open(device, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+}
+
+int
+loop_attach(struct loop *l, int image, const char *name, uint64_t offset,
+    uint64_t size)
+{
+	enum { TRIES = 256 };
+	struct loop_config config = { .fd = (uint32_t)image };
+	int control, tries, err = EBUSY;
+
+	l->fd = -1;
+	config.info.lo_offset = offset;
+	config.info.lo_sizelimit = size;
+	config.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
+	strncpy((char *)config.info.lo_file_name, name, LO_NAME_SIZE - 1);
+	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (control < 0)
+		return -1;
+	/* EBUSY: somebody else was given the same free number */
+	for (tries = 0; tries < TRIES && err == EBUSY && l->fd < 0; tries++) {
+		l->number = ioctl(control, LOOP_CTL_GET_FREE);
+		if (l->number >= 0)
+			l->fd = open_device(l->number, l->device,
+			    sizeof l->device);
+		if (l->fd >= 0 && ioctl(l->fd, LOOP_CONFIGURE, &config) == 0)
+			break;
+		err = errno;
+		if (l->fd >= 0)
+			close(l->fd);
+		l->fd = -1;
+	}
+	close(control);
+	errno = err;
+	return l->fd < 0 ? -1 : 0;
+}
+
+/* What sysfs says without its newline; caller frees, NULL if not in use. */
+static char *
+backing_file(int number)
+{
+	char *path = xasprintf("/sys/block/loop%d/loop/backing_file", number);
+	char text[8192];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read_full(fd, text, sizeof text - 1) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	if (n <= 0)
+		return NULL;
+	text[n - (text[n - 1] == '\n')] = '\0';
+	return xstrdup(text);
+}
+
+static int
+has_suffix(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n >= m && !strcmp(s + n - m, suffix);
+}
+
+/*
+ * sysfs appends " (deleted)"; a file may really be called that, and then
+ * stat(2) finds the very inode.
+ */
+static void
+judge_deleted(struct loop_status *l)
+{
+	static const char mark[] = " (deleted)";
+	struct stat st;
+
+	if (!has_suffix(l->path, mark))
+		return;
+	if (stat(l->path, &st) == 0 && st.st_dev == l->dev &&
+	    st.st_ino == l->ino)
+		return;
+	l->deleted = 1;
+	l->path[strlen(l->path) - (sizeof mark - 1)] = '\0';
+}
+
+static int
+get_status(int fd, struct loop_status *l)
+{
+	struct loop_info64 info;
+
+	if (ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
+		return -1;
+	l->dev = info.lo_device;
+	l->ino = info.lo_inode;
+	l->offset = info.lo_offset;
+	l->size = info.lo_sizelimit;
+	return 0;
+}
+
+static int
+describe(int number, struct loop_status *l)
+{
+	char device[24];
+	int fd, rc = -1;
+
+	memset(l, 0, sizeof *l);
+	l->number = number;
+	l->path = backing_file(number);
+	if (!l->path)
+		return -1;
+	fd = open_device(number, device, sizeof device);
+	if (fd >= 0) {
+		rc = get_status(fd, l);
+		close(fd);
+	}
+	if (rc < 0)
+		free(l->path);
+	else
+		judge_deleted(l);
+	return rc;
+}
+
+struct loop_status *
+loop_list(size_t *count)
+{
+	struct loop_status *list = NULL, one;
+	struct dirent *d;
+	DIR *dir = opendir("/sys/block");
+	int number;
+	char end;
+
+	*count = 0;
+	while (dir && (d = readdir(dir))) {
+		if (sscanf(d->d_name, "loop%d%c", &number, &end) != 1 ||
+		    describe(number, &one) < 0)
+			continue;
+		list = xrealloc(list, (*count + 1) * sizeof *list);
+		list[(*count)++] = one;
+	}
+	if (dir)
+		closedir(dir);
+	return list;
+}
+
+void
+loop_list_free(struct loop_status *list, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		free(list[i].path);
+	free(list);
+}
+
+int
+loop_detach(const struct loop_status *l)
+{
+	struct loop_status now = { 0 };
+	char device[24];
+	int fd = open_device(l->number, device, sizeof device);
+	int rc = -1, err;
+
+	if (fd < 0)
+		return -1;
+	if (get_status(fd, &now) == 0) {
+		errno = ESTALE;
+		if (now.dev == l->dev && now.ino == l->ino)
+			rc = ioctl(fd, LOOP_CLR_FD);
+	}
+	err = errno;
+	close(fd);
+	/* it went by itself in the meantime */
+	if (rc < 0 && err == ENXIO)
+		return 0;
+	errno = err;
+	return rc;
+}

@@ -1,0 +1,142 @@
+#define _GNU_SOURCE
+#include "medium_mounts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "bounded.h"
+#include "buf.h"
+#include "fsutil.h"
+#include "mountinfo.h"
+
+enum { MAX_STACKED = 1000 };
+
+char *
+medium_mount_path(const char *point, const char *name)
+{
+	return strcmp(name, ".") ? path_join(point, name) : xstrdup(point);
+}
+
+static int
+is_of_medium(const char *path, const char *point)
+{
+	size_t len = strlen(point);
+	const char *rest = path + len;
+
+	if (strncmp(path, point, len))
+		return 0;
+	return !*rest || (rest[0] == '/' && rest[1] == 'p' && rest[2] &&
+	    rest[2 + strspn(rest + 2, "0123456789")] == '\0');
+}
+
+int
+medium_mounts_count(const char *point)
+{
+	struct mountinfo m = MOUNTINFO_INIT;
+	int n = mountinfo_read(&m);
+	size_t i;
+
+	for (i = 0; n >= 0 && i < m.count; i++)
+		n += is_of_medium(m.entries[i].point, point);
+	mountinfo_free(&m);
+	return n;
+}
+
+static int
+unmount_work(void *arg)
+{
+	return umount2(arg, UMOUNT_NOFOLLOW) == 0 ? 0 : errno;
+}
+
+/* A file system on a dead device can hang when it is unmounted. */
+static int
+unmount_one(const char *path, int timeout_ms)
+{
+	int err = bounded_run(unmount_work, (void *)(uintptr_t)path, -1,
+	    timeout_ms, BOUNDED_SAME);
+
+	if (err > 0)
+		errno = err;
+	return err == 0 ? 0 : -1;
+}
+
+/* 1 if the registered mount is on top at path, 0 if not. */
+static int
+is_on_top(const char *path, const struct registry_mount *want, size_t *depth)
+{
+	struct mountinfo m = MOUNTINFO_INIT;
+	const struct mount_entry *top;
+	int rc = mountinfo_read(&m);
+
+	if (rc == 0) {
+		*depth = mountinfo_depth(&m, path);
+		top = mountinfo_top(&m, path);
+		rc = top && top->major == want->major &&
+		    top->minor == want->minor;
+	}
+	mountinfo_free(&m);
+	return rc;
+}
+
+static int
+confirm_one(const char *path, const struct registry_mount *want, int peel,
+    int timeout_ms)
+{
+	size_t depth = 0;
+	int rc, tries;
+
+	for (tries = 0; tries < MAX_STACKED; tries++) {
+		rc = is_on_top(path, want, &depth);
+		/* ours is the lowest: nothing was there when it was made */
+		if (rc < 0 || depth < 2 || !peel)
+			return rc;
+		if (unmount_one(path, timeout_ms) < 0)
+			return -1;
+	}
+	errno = ELOOP;
+	return -1;
+}
+
+int
+medium_mounts_confirm(const char *point, const struct registry *r, int peel,
+    int timeout_ms)
+{
+	int rc = r->count > 0;
+	size_t i;
+
+	for (i = 0; i < r->count && rc == 1; i++) {
+		char *path = medium_mount_path(point, r->mounts[i].name);
+
+		rc = confirm_one(path, &r->mounts[i], peel, timeout_ms);
+		free(path);
+	}
+	return rc;
+}
+
+int
+medium_mounts_remove(const char *point, int timeout_ms, char **culprit)
+{
+	struct mountinfo m = MOUNTINFO_INIT;
+	int n = mountinfo_read(&m), err;
+	size_t i;
+
+	*culprit = NULL;
+	for (i = m.count; n >= 0 && i-- > 0; ) {
+		const char *path = m.entries[i].point;
+
+		if (!is_of_medium(path, point))
+			continue;
+		if (unmount_one(path, timeout_ms) < 0) {
+			*culprit = xstrdup(path);
+			n = -1;
+		} else {
+			n++;
+		}
+	}
+	err = errno;
+	mountinfo_free(&m);
+	errno = err;
+	return n;
+}

@@ -1,0 +1,237 @@
+#define _GNU_SOURCE
+#include "mounted.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "config.h"
+#include "exits.h"
+#include "spawn.h"
+
+enum { MAX_BYTES = 16 << 20 };
+
+static const char helper[] = "ntt-mount-helper";
+
+static char *
+string_of(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	return s ? xstrdup(s) : NULL;
+}
+
+static uint64_t
+number_of(const json_t *object, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(object, key));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static char *
+detail_of(const json_t *object)
+{
+	static const char *const keys[] = { "lvm", "raid" };
+	json_t *detail = json_object();
+	char *text = NULL, *copy = NULL;
+	size_t i;
+
+	for (i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		if (json_object_get(object, keys[i]))
+			json_object_set(detail, keys[i],
+			    json_object_get(object, keys[i]));
+	if (json_object_size(detail) > 0)
+		text = json_dumps(detail, JSON_COMPACT);
+	if (text)
+		copy = xstrdup(text);
+	free(text);
+	json_decref(detail);
+	return copy;
+}
+
+static int
+take_partition(struct mounted_partition *p, const json_t *object)
+{
+	p->num = (unsigned int)number_of(object, "num");
+	p->device = string_of(object, "device");
+	p->mount = string_of(object, "mount");
+	p->fstype = string_of(object, "fstype");
+	p->status = string_of(object, "status");
+	p->start = number_of(object, "start");
+	p->size = number_of(object, "size");
+	p->uuid = string_of(object, "uuid");
+	p->label = string_of(object, "label");
+	p->reason = string_of(object, "reason");
+	p->detail = detail_of(object);
+	return p->status ? 0 : -1;
+}
+
+static int
+take_object(struct mounted *m, const json_t *object)
+{
+	const char *layout = json_string_value(json_object_get(object,
+	    "layout"));
+	const json_t *list = json_object_get(object, "partitions"), *one;
+	size_t i;
+
+	if (json_integer_value(json_object_get(object, "schema")) != 1 ||
+	    !json_is_array(list))
+		return -1;
+	m->layout = !layout ? LAYOUT_NONE : !strcmp(layout, "multi") ?
+	    LAYOUT_MULTI : LAYOUT_SINGLE;
+	m->already = json_is_true(json_object_get(object, "already"));
+	m->table = string_of(object, "table");
+	m->error = string_of(object, "error");
+	m->partitions = xcalloc(json_array_size(list),
+	    sizeof *m->partitions);
+	json_array_foreach(list, i, one) {
+		m->count++;
+		if (take_partition(&m->partitions[i], one) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+mounted_parse(struct mounted *m, const char *text, size_t len)
+{
+	json_error_t where;
+	json_t *object;
+	int rc = -1;
+
+	memset(m, 0, sizeof *m);
+	object = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+	if (object)
+		rc = take_object(m, object);
+	json_decref(object);
+	if (rc < 0) {
+		free(m->error);
+		m->error = xasprintf("%s did not print the object that was "
+		    "expected", helper);
+		return -1;
+	}
+	m->json = xasprintf("%.*s", (int)len, text);
+	m->json[strcspn(m->json, "\n")] = '\0';
+	return 0;
+}
+
+/* A helper started by root believes its environment: ours must be in it. */
+static void
+export_configuration(void)
+{
+	static const enum config_key keys[] = {
+		CONFIG_HOME, CONFIG_IMAGE_ROOT, CONFIG_MOUNT_ROOT,
+		CONFIG_RUN_DIR
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		if (config_get(keys[i]))
+			setenv(config_name(keys[i]), config_get(keys[i]), 1);
+}
+
+static void
+could_not_run(struct mounted *m, int with_sudo)
+{
+	static const char *const names[] = { "ntt-mount-helper", "sudo" };
+
+	if (m->status == EXIT_NOPROG || m->status == EXIT_NOEXEC)
+		m->error = xasprintf("%s could not be run", names[with_sudo]);
+	else if (m->status > EXIT_SIGNAL)
+		m->error = xasprintf("%s was ended by signal %d", helper,
+		    m->status - EXIT_SIGNAL);
+	else if (with_sudo)
+		m->error = xasprintf("root rights are needed, and sudo does "
+		    "not give them without a password (sudoers must allow "
+		    "%s)", helper);
+	else
+		m->error = xasprintf("%s failed with status %d", helper,
+		    m->status);
+}
+
+static int
+call(struct mounted *m, const char *verb, const char *hash,
+    const char *image, int timeout, int with_sudo)
+{
+	struct buf out = BUF_INIT;
+	char *path = program_path(helper), *limit = NULL;
+	const char *argv[10];
+	int n = 0, rc, status;
+
+	memset(m, 0, sizeof *m);
+	if (with_sudo) {
+		argv[n++] = "sudo";
+		argv[n++] = "-n";
+		argv[n++] = "--";
+	}
+	argv[n++] = path ? path : helper;
+	if (timeout > 0)
+		argv[n++] = limit = xasprintf("--timeout=%d", timeout);
+	argv[n++] = "--";
+	argv[n++] = verb;
+	argv[n++] = hash;
+	if (image)
+		argv[n++] = image;
+	argv[n] = NULL;
+	status = run_capture((char *const *)(uintptr_t)argv, NULL, &out,
+	    MAX_BYTES, 0);
+	if (out.len) {
+		rc = mounted_parse(m, out.data, out.len);
+		m->status = status;
+	} else {
+		m->status = status;
+		could_not_run(m, with_sudo);
+		rc = -1;
+	}
+	buf_free(&out);
+	free(path);
+	free(limit);
+	return rc;
+}
+
+int
+mounted_call(struct mounted *m, const char *verb, const char *hash,
+    const char *image, int timeout)
+{
+	int with_sudo = geteuid() != 0 && strcmp(verb, "status");
+
+	export_configuration();
+	return call(m, verb, hash, image, timeout, with_sudo);
+}
+
+void
+mounted_free(struct mounted *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->count; i++) {
+		struct mounted_partition *p = &m->partitions[i];
+
+		free(p->device);
+		free(p->mount);
+		free(p->fstype);
+		free(p->status);
+		free(p->uuid);
+		free(p->label);
+		free(p->reason);
+		free(p->detail);
+	}
+	free(m->partitions);
+	free(m->table);
+	free(m->json);
+	free(m->error);
+	memset(m, 0, sizeof *m);
+}
+
+size_t
+mounted_count(const struct mounted *m)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < m->count; i++)
+		n += m->partitions[i].mount != NULL;
+	return n;
+}

@@ -1,0 +1,64 @@
+/*
+ * The other side of ntt-mount-helper: runs it, through sudo -n where we are
+ * not root, and reads the one JSON object it prints.  Its remarks go to our
+ * standard error.  Needs libjansson; configuration must be loaded.
+ *
+ *	struct mounted m;
+ *
+ *	if (mounted_call(&m, "mount", hash, image, 0) < 0 || m.error)
+ *		die(EXIT_FAILED, "could not mount …: %s", m.error);
+ *	for (i = 0; i < m.count; i++)
+ *		if (m.partitions[i].mount)
+ *			…
+ *	mounted_free(&m);
+ */
+#ifndef NTT_MOUNTED_H
+#define NTT_MOUNTED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Strings are NULL where the object has null.  All belong to the struct. */
+struct mounted_partition {
+	unsigned int num;	/* of the table; 0: the whole medium */
+	char *device, *mount, *fstype;
+	char *status;		/* ok failed truncated hung unsupported_fs */
+				/* lvm_detected raid_member swap; never NULL */
+	uint64_t start, size;	/* bytes in the image */
+	char *uuid, *label, *reason;
+	char *detail;		/* JSON of lvm or raid metadata */
+};
+
+enum mounted_layout { LAYOUT_NONE, LAYOUT_SINGLE, LAYOUT_MULTI };
+
+struct mounted {
+	enum mounted_layout layout;	/* LAYOUT_NONE: not mounted */
+	int already;
+	char *table;			/* "dos", "gpt", …; NULL: none */
+	struct mounted_partition *partitions;
+	size_t count;
+	char *json;		/* the object as it was printed, or NULL */
+	char *error;		/* one clause, NULL: none */
+	int status;		/* the helper's exit status */
+};
+
+/*
+ * verb: "mount" (image needed), "unmount", "status".  timeout: seconds for
+ * each mount, 0 for the helper's own.
+ *
+ * 0: the helper ran and its object is in *m, whatever it says (status 3: some
+ * partitions could not be mounted; 75: in use).  -1: it could not be run or
+ * what it printed is no such object; error says why.  mounted_free() in any
+ * case.
+ */
+int mounted_call(struct mounted *m, const char *verb, const char *hash,
+	const char *image, int timeout);
+void mounted_free(struct mounted *m);
+
+/* The object alone; 0, or -1 and error. */
+int mounted_parse(struct mounted *m, const char *text, size_t len);
+
+/* How many partitions are mounted. */
+size_t mounted_count(const struct mounted *m);
+
+#endif
