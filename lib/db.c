@@ -221,6 +221,19 @@ db_ident(PGconn *db, const char *prefix, const char *medium)
 }
 
 char *
+sql_on(const char *sql, const char *ident)
+{
+	const char *p = strstr(sql, "%s");
+	struct buf b = BUF_INIT;
+
+	/* no printf: the rest may hold % signs of LIKE */
+	buf_put(&b, sql, (size_t)(p - sql));
+	buf_puts(&b, ident);
+	buf_puts(&b, p + 2);
+	return buf_detach(&b);
+}
+
+char *
 db_bytea(const void *bytes, size_t len)
 {
 	char *text = xmalloc(2 * len + 3);

@@ -58,6 +58,8 @@ void db_rollback(PGconn *db);
 
 /* "name" as an SQL identifier, quoted; name must be valid.  Caller frees. */
 char *db_ident(PGconn *db, const char *prefix, const char *medium);
+/* The statement with its one %s replaced; caller frees. */
+char *sql_on(const char *sql, const char *ident);
 /* A name as a bytea parameter in text form (\x…); caller frees. */
 char *db_bytea(const void *bytes, size_t len);
 /* Value of a bytea column in text form, appended to out; -1 if malformed. */

@@ -149,20 +149,21 @@ CREATE TABLE worker (
 	errors		bigint NOT NULL DEFAULT 0
 );
 
--- The queue: one row for a run of consecutive inodes of a medium, in
--- (dev, ino) order.  A claim touches one row, however many inodes there are.
+-- The queue: one row for a run of consecutive inodes of one device of a
+-- medium.  A claim touches one row, however many inodes there are.  A range
+-- whose worker is gone (see worker) is free again.
 CREATE TABLE work_range (
 	medium_hash	text NOT NULL,
 	number		integer NOT NULL,
-	first_dev	bigint NOT NULL,
+	dev		bigint NOT NULL,
 	first_ino	bigint NOT NULL,
-	last_dev	bigint NOT NULL,
 	last_ino	bigint NOT NULL,
 	inodes		bigint NOT NULL,
 	bytes		bigint NOT NULL,
 	worker		integer,	-- worker.id while claimed
-	done		boolean NOT NULL DEFAULT false,
 	next_attempt_at	timestamptz,	-- not before, after failures
+	done		boolean NOT NULL DEFAULT false,
+	directories	boolean NOT NULL DEFAULT false,	-- were made
 	PRIMARY KEY (medium_hash, number)
 );
 CREATE INDEX work_range_open_idx ON work_range (medium_hash, number)

@@ -67,8 +67,7 @@ SELECT w.medium_hash, w.number
 FROM work_range w
 WHERE w.done AND EXISTS (SELECT FROM inode i
 	WHERE i.medium_hash = w.medium_hash AND i.status = 'pending'
-	AND (i.dev, i.ino) >= (w.first_dev, w.first_ino)
-	AND (i.dev, i.ino) <= (w.last_dev, w.last_ino));
+	AND i.dev = w.dev AND i.ino BETWEEN w.first_ino AND w.last_ino);
 
 -- check: health is one of the four words or unknown
 SELECT medium_hash, health FROM medium

@@ -1,0 +1,127 @@
+/*
+ * The work of a medium, shared by any number of copiers on any number of
+ * hosts.
+ *
+ * The queue is work_range: runs of about a thousand consecutive inodes,
+ * balanced by bytes.  A claim takes one row with SKIP LOCKED.  A worker is
+ * alive as long as its session holds its advisory lock, so what a dead one had
+ * claimed is free as soon as the server sees its connection close.
+ *
+ * Every function returns -1 with db_error() when the catalogue failed.
+ */
+#ifndef NTT_QUEUE_H
+#define NTT_QUEUE_H
+
+#include <libpq-fe.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "pgarray.h"
+
+struct queue {
+	PGconn *db;
+	char *medium;
+	char *inode, *path;	/* the partitions, quoted */
+	char *name;		/* of the worker: "host:pid" or --worker-id */
+	int worker;		/* worker.id */
+	int cursor;		/* number of the range to look for next */
+};
+
+struct queue_range {
+	int number;
+	int64_t dev, first_ino, last_ino;
+	int directories;	/* were made by an earlier pass */
+};
+
+/* An inode to do, with its paths. */
+struct queue_inode {
+	int64_t dev, ino, size, mtime;
+	int attempts;
+	char fs_type;
+	int pending;		/* 0: a directory, only to be made */
+	int path_count;
+	struct queue_path {
+		char *bytes;	/* NUL-terminated */
+		size_t len;
+	} *paths;		/* those that are not excluded */
+};
+
+/* What became of an inode. */
+enum queue_status {
+	QUEUE_SUCCESS,
+	QUEUE_RETRY,		/* stays pending, not before delay_ms */
+	QUEUE_FAILED_RETRYABLE,
+	QUEUE_FAILED_PERMANENT,
+	QUEUE_EXCLUDED,		/* every path is excluded */
+	QUEUE_NON_FILE		/* an unknown type turned out to be none */
+};
+
+struct queue_result {
+	int64_t dev, ino;
+	enum queue_status status;
+	char fs_type;		/* '\0': as it was */
+	const char *blobid;	/* NULL without one */
+	uint64_t blob_size;
+	int links;		/* names made in the archived tree */
+	int is_new;		/* the blob was not in the store */
+	const char *mime_type;
+	const char *error_type;	/* NULL: no error */
+	const char *error;	/* kept in errors[] */
+	int delay_ms;		/* QUEUE_RETRY */
+};
+
+/* Registers a worker and makes the plan if there is none yet. */
+int queue_open(struct queue *q, PGconn *db, const char *medium,
+	const char *worker_name);
+void queue_close(struct queue *q);	/* gives everything back */
+
+/*
+ * The next range: 1; 0 when there is nothing to do now, with *wait_ms until
+ * the next attempt is due, or -1 if nothing will be.
+ */
+int queue_claim(struct queue *q, struct queue_range *range, int *wait_ms);
+
+/* Its inodes, in order; *inodes is the caller's, freed below. */
+int queue_fetch(struct queue *q, const struct queue_range *range,
+	struct queue_inode **inodes, size_t *count);
+void queue_inodes_free(struct queue_inode *inodes, size_t count);
+
+/*
+ * Of these sizes, those a blob of the store has (only of 1 MiB and more).
+ * *known: sorted, the caller's.
+ */
+int queue_known_sizes(struct queue *q, struct pgarray *sizes, int64_t **known,
+	size_t *count);
+
+/* A batch of results on its way into the catalogue. */
+struct queue_batch {
+	struct pgarray dev, ino, status, fs_type, blobid, blob_size, links;
+	struct pgarray mime, error_type, error, delay;
+	size_t count;
+	int64_t files, bytes, new_blobs, new_bytes, duplicates, errors;
+};
+
+void queue_batch_init(struct queue_batch *b);
+void queue_batch_free(struct queue_batch *b);
+void queue_batch_add(struct queue_batch *b, const struct queue_result *r);
+
+/*
+ * Commits the results, and the ends of ranges, in one transaction and one
+ * round trip; the batch is empty afterwards.
+ */
+int queue_commit(struct queue *q, struct queue_batch *b,
+	const struct queue_range *finished, size_t finished_count);
+/* Gives a claimed range back, undone. */
+int queue_release(struct queue *q, const struct queue_range *range);
+
+/*
+ * When nothing is left pending: sets medium.copy_done in the transaction that
+ * verified it.  1 done, 0 work remains.
+ */
+int queue_finish_medium(struct queue *q);
+
+/* The plan for what is pending; also after a reset reopened inodes. */
+int queue_plan(PGconn *db, const char *medium);
+int queue_reopen(PGconn *db, const char *medium);
+
+#endif
