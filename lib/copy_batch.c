@@ -1,0 +1,370 @@
+#define _GNU_SOURCE
+#include "copy_batch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "buf.h"
+
+struct copy_item {
+	struct queue_result r;
+	char id[STORE_ID + 1];
+	char *mime, *error, *link;
+	struct store_temp temp;
+	int shared;		/* its blob is another item's */
+	struct queue_path *paths;
+	int path_count;
+};
+
+enum {
+	SLOTS = 1 << 15,
+	MOST_ITEMS = SLOTS / 4,
+	OPEN_FILES = 512,
+	SOON_NS = 200000000		/* no flush sooner than this … */
+};
+/* … unless this much was written */
+#define MANY_BYTES ((uint64_t)256 << 20)
+
+static int64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int
+copy_batch_init(struct copy_batch *b, struct queue *q, struct store *s,
+    struct archived *a, struct copy_reader *paranoid)
+{
+	struct rlimit files;
+
+	memset(b, 0, sizeof *b);
+	b->queue = q;
+	b->store = s;
+	b->archived = a;
+	b->reader = paranoid;
+	b->slots = xcalloc(SLOTS, sizeof *b->slots);
+	b->slot_count = SLOTS;
+	b->since = now_ns();
+	queue_batch_init(&b->rows);
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -1;
+	b->most_open = files.rlim_cur > 2 * OPEN_FILES ? OPEN_FILES :
+	    files.rlim_cur > 64 ? files.rlim_cur / 2 : 16;
+	return 0;
+}
+
+static void
+item_free(struct copy_batch *b, struct copy_item *item)
+{
+	int i;
+
+	store_temp_discard(b->store, &item->temp);
+	for (i = 0; i < item->path_count; i++)
+		free(item->paths[i].bytes);
+	free(item->paths);
+	free(item->mime);
+	free(item->error);
+	free(item->link);
+}
+
+static void
+half_reset(struct copy_batch *b, struct copy_half *h)
+{
+	size_t i;
+
+	for (i = 0; i < h->count; i++)
+		item_free(b, &h->items[i]);
+	h->count = h->range_count = h->open_files = 0;
+	h->bytes = 0;
+}
+
+void
+copy_batch_free(struct copy_batch *b)
+{
+	half_reset(b, &b->gathered);
+	half_reset(b, &b->published);
+	free(b->gathered.items);
+	free(b->published.items);
+	free(b->gathered.ranges);
+	free(b->published.ranges);
+	free(b->slots);
+	queue_batch_free(&b->rows);
+	memset(b, 0, sizeof *b);
+}
+
+/* The slot of an id: the item that has it, or the free one for it. */
+static uint32_t *
+find_slot(const struct copy_batch *b, const char *id)
+{
+	uint32_t hash;
+	char head[9] = "";
+
+	/* the id is a hash already */
+	memcpy(head, id, 8);
+	hash = (uint32_t)strtoul(head, NULL, 16);
+	for (;; hash++) {
+		uint32_t *slot = &b->slots[hash % SLOTS];
+
+		if (!*slot || !strcmp(b->gathered.items[*slot - 1].id, id))
+			return slot;
+	}
+}
+
+int
+copy_batch_pending(const struct copy_batch *b, const char *id)
+{
+	return *find_slot(b, id) != 0;
+}
+
+void
+copy_batch_add(struct copy_batch *b, const struct queue_result *r,
+    struct store_temp *temp, struct queue_path *paths, int path_count,
+    const char *link)
+{
+	struct copy_half *h = &b->gathered;
+	struct copy_item *item;
+
+	if (h->count == h->size) {
+		h->size = h->size ? 2 * h->size : 256;
+		h->items = xrealloc(h->items, h->size * sizeof *h->items);
+	}
+	item = &h->items[h->count++];
+	memset(item, 0, sizeof *item);
+	item->r = *r;
+	if (r->blobid)
+		memcpy(item->id, r->blobid, STORE_ID);
+	item->r.blobid = NULL;
+	item->mime = r->mime_type ? xstrdup(r->mime_type) : NULL;
+	item->error = r->error ? xstrdup(r->error) : NULL;
+	item->link = link ? xstrdup(link) : NULL;
+	item->temp = *temp;
+	item->paths = paths;
+	item->path_count = path_count;
+	item->shared = item->id[0] && temp->fd < 0 &&
+	    copy_batch_pending(b, item->id);
+	if (temp->fd >= 0) {
+		*find_slot(b, item->id) = (uint32_t)h->count;
+		h->open_files++;
+		h->bytes += r->blob_size;
+	}
+}
+
+void
+copy_batch_range(struct copy_batch *b, const struct queue_range *range)
+{
+	struct copy_half *h = &b->gathered;
+
+	h->ranges = xrealloc(h->ranges,
+	    (h->range_count + 1) * sizeof *h->ranges);
+	h->ranges[h->range_count++] = *range;
+}
+
+int
+copy_batch_full(const struct copy_batch *b, size_t n)
+{
+	const struct copy_half *h = &b->gathered;
+
+	if (h->open_files >= b->most_open || h->count >= MOST_ITEMS ||
+	    h->bytes >= MANY_BYTES)
+		return 1;
+	return h->count >= n && now_ns() - b->since >= SOON_NS;
+}
+
+/* What stands in the way is part of the medium's own names. */
+static int
+is_name_conflict(int err)
+{
+	return err == ENOTDIR || err == EISDIR || err == EINVAL ||
+	    err == ENAMETOOLONG || err == ELOOP || err == EEXIST ||
+	    err == ENOTEMPTY;
+}
+
+static int
+link_paths(struct copy_batch *b, struct copy_item *item)
+{
+	int i, rc;
+
+	for (i = 0; i < item->path_count; i++) {
+		const char *path = item->paths[i].bytes;
+
+		rc = item->link ?
+		    archived_symlink(b->archived, item->link, path) :
+		    archived_link(b->archived, b->store, item->id, path);
+		if (rc >= 0) {
+			/* a link's tree entry is no name of the blob */
+			item->r.links += !item->link && b->archived->root >= 0;
+			continue;
+		}
+		if (!is_name_conflict(errno))
+			return -1;
+		/* the content is safe; the name cannot stand in the tree */
+		free(item->error);
+		item->error = xasprintf("path_error: no place in the archived "
+		    "tree: %s", strerror(errno));
+		item->r.error_type = "path_error";
+	}
+	return 0;
+}
+
+/* Not stored, tried again. */
+static void
+condemn(struct copy_batch *b, struct copy_item *item, const char *why)
+{
+	store_temp_discard(b->store, &item->temp);
+	free(item->error);
+	item->error = xasprintf("hash_error: %s", why);
+	item->r.error_type = "hash_error";
+	item->r.status = QUEUE_RETRY;
+	item->r.delay_ms = 1000;
+	item->id[0] = '\0';
+}
+
+/* --paranoid: 1 the disk has the bytes, 0 it has not, -1 with errno. */
+static int
+read_back(struct copy_batch *b, const struct copy_item *item)
+{
+	struct copied c = { .temp = item->temp };
+
+	memcpy(c.id, item->id, sizeof c.id);
+	return copy_read_back(b->reader, &c);
+}
+
+/* The blob gets its name: 0, or -1 with errno when the store is in trouble. */
+static int
+name_blob(struct copy_batch *b, struct copy_item *item)
+{
+	int rc = 1;
+
+	if (b->reader)
+		rc = read_back(b, item);
+	if (rc < 0)
+		return -1;
+	if (rc == 0) {
+		condemn(b, item, "read back differently");
+		return 0;
+	}
+	rc = store_publish(b->store, &item->temp, item->id);
+	if (rc >= 0) {
+		item->r.is_new = rc;
+		return 0;
+	}
+	if (errno != EBADMSG)
+		return -1;
+	condemn(b, item, "the stored blob has another size");
+	return 0;
+}
+
+static int
+publish_item(struct copy_batch *b, struct copy_item *item)
+{
+	uint64_t size;
+
+	if (item->temp.fd >= 0 && name_blob(b, item) < 0)
+		return -1;
+	if (item->shared && store_has(b->store, item->id, &size) != 1)
+		condemn(b, item, "the first copy was not stored");
+	if (!item->id[0])
+		return 0;
+	return link_paths(b, item);
+}
+
+static int
+publish(struct copy_batch *b)
+{
+	struct copy_half *h = &b->gathered;
+	size_t i;
+
+	for (i = 0; i < h->count; i++)
+		if (publish_item(b, &h->items[i]) < 0)
+			return -1;
+	memset(b->slots, 0, b->slot_count * sizeof *b->slots);
+	return 0;
+}
+
+static void
+count(struct copy_totals *t, const struct queue_result *r)
+{
+	t->inodes++;
+	switch (r->status) {
+	case QUEUE_SUCCESS:
+		t->files++;
+		t->bytes += r->blob_size;
+		t->new_blobs += (unsigned int)r->is_new;
+		t->new_bytes += r->is_new ? r->blob_size : 0;
+		t->duplicates += !r->is_new;
+		break;
+	case QUEUE_RETRY:
+		t->inodes--;
+		t->retries++;
+		break;
+	case QUEUE_FAILED_RETRYABLE:
+	case QUEUE_FAILED_PERMANENT:
+		t->failed++;
+		break;
+	case QUEUE_EXCLUDED:
+		t->excluded++;
+		break;
+	case QUEUE_NON_FILE:
+		t->non_files++;
+		break;
+	}
+}
+
+static int
+commit(struct copy_batch *b)
+{
+	struct copy_half *h = &b->published;
+	size_t i;
+
+	for (i = 0; i < h->count; i++) {
+		struct copy_item *item = &h->items[i];
+
+		item->r.blobid = item->id[0] ? item->id : NULL;
+		item->r.mime_type = item->mime;
+		item->r.error = item->error;
+		queue_batch_add(&b->rows, &item->r);
+	}
+	if (queue_commit(b->queue, &b->rows, h->ranges, h->range_count) < 0)
+		return -1;
+	for (i = 0; i < h->count; i++)
+		count(&b->totals, &h->items[i].r);
+	b->totals.overflows = b->archived->overflows;
+	half_reset(b, h);
+	return 0;
+}
+
+enum copy_flush
+copy_batch_flush(struct copy_batch *b)
+{
+	struct copy_half swap;
+
+	if (b->gathered.count == 0 && b->gathered.range_count == 0 &&
+	    b->published.count == 0 && b->published.range_count == 0)
+		return COPY_FLUSHED;
+	if (store_sync(b->store) < 0)
+		return COPY_NO_STORE;
+	if (commit(b) < 0)
+		return COPY_NO_DATABASE;
+	if (publish(b) < 0)
+		return COPY_NO_STORE;
+	swap = b->published;
+	b->published = b->gathered;
+	b->gathered = swap;
+	b->since = now_ns();
+	return COPY_FLUSHED;
+}
+
+enum copy_flush
+copy_batch_finish(struct copy_batch *b)
+{
+	enum copy_flush rc = copy_batch_flush(b);
+
+	return rc == COPY_FLUSHED ? copy_batch_flush(b) : rc;
+}

@@ -1,0 +1,255 @@
+#define _GNU_SOURCE
+#include "copy_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "blake3.h"
+#include "buf.h"
+#include "fsutil.h"
+
+enum { HOLE = 4096 };		/* zeros of this size and alignment */
+
+static void
+finish_id(const blake3_hasher *h, char id[STORE_ID + 1])
+{
+	unsigned char hash[STORE_ID / 2];
+
+	blake3_hasher_finalize(h, hash, sizeof hash);
+	hex_encode(id, hash, sizeof hash);
+}
+
+static int
+is_zero(const char *p, size_t len)
+{
+	return p[0] == 0 && !memcmp(p, p + 1, len - 1);
+}
+
+/*
+ * A buffer at its offset; of a sparse file its blocks of zeros stay holes.
+ * The caller sets the length at the end.
+ */
+static int
+write_part(int fd, const char *p, size_t len, uint64_t offset, int sparse)
+{
+	size_t from = 0, at, n;
+	ssize_t w;
+
+	for (at = 0; at <= len; at += n) {
+		n = len - at < HOLE ? len - at : HOLE;
+		if (n > 0 && !(sparse && n == HOLE && is_zero(p + at, n)))
+			continue;
+		while (from < at) {
+			w = pwrite(fd, p + from, at - from,
+			    (off_t)(offset + from));
+			if (w < 0 && errno == EINTR)
+				continue;
+			if (w < 0)
+				return -1;
+			from += (size_t)w;
+		}
+		if (n == 0)
+			break;
+		from = at + n;
+	}
+	return 0;
+}
+
+static enum copy_outcome
+store_failed(struct copy_reader *r, struct copied *out)
+{
+	out->err = errno;
+	store_temp_discard(r->store, &out->temp);
+	return COPY_STORE_FAILED;
+}
+
+static enum copy_outcome
+source_failed(struct copy_reader *r, struct copied *out,
+    enum copy_outcome outcome, int err)
+{
+	out->err = err;
+	store_temp_discard(r->store, &out->temp);
+	return outcome;
+}
+
+/* 1: the store has it or will; 0: it does not; -1 with errno. */
+static int
+known(struct copy_reader *r, const struct copied *c)
+{
+	uint64_t size;
+	int has;
+
+	if (r->pending && r->pending(r->arg, c->id))
+		return 1;
+	has = store_has(r->store, c->id, &size);
+	if (has == 1 && size != c->size) {
+		errno = EBADMSG;
+		return -1;
+	}
+	return has;
+}
+
+enum copy_outcome
+copy_bytes(struct copy_reader *r, const void *bytes, size_t len,
+    struct copied *out)
+{
+	blake3_hasher h;
+	int has;
+
+	blake3_hasher_init(&h);
+	blake3_hasher_update(&h, bytes, len);
+	finish_id(&h, out->id);
+	out->size = len;
+	out->temp.fd = -1;
+	out->err = 0;
+	has = known(r, out);
+	if (has < 0)
+		return store_failed(r, out);
+	if (has)
+		return COPY_KNOWN;
+	if (store_temp(r->store, &out->temp) < 0 ||
+	    write_all(out->temp.fd, bytes, len) < 0)
+		return store_failed(r, out);
+	return COPY_NEW;
+}
+
+/*
+ * Reads from where fd is to the end; the first have bytes are in the buffer
+ * already.  temp NULL: only hash.
+ */
+static enum copy_outcome
+stream(struct copy_reader *r, int fd, size_t have, struct store_temp *temp,
+    int sparse, struct copied *out)
+{
+	blake3_hasher h;
+	ssize_t n = (ssize_t)have;
+
+	blake3_hasher_init(&h);
+	out->size = 0;
+	for (;;) {
+		blake3_hasher_update(&h, r->buf, (size_t)n);
+		if (temp && write_part(temp->fd, r->buf, (size_t)n, out->size,
+		    sparse) < 0)
+			return store_failed(r, out);
+		out->size += (uint64_t)n;
+		if (r->stop && r->stop())
+			return source_failed(r, out, COPY_STOPPED, EINTR);
+		n = read_full(fd, r->buf, COPY_BUFFER);
+		if (n < 0)
+			return source_failed(r, out, COPY_SOURCE_FAILED,
+			    errno);
+		if (n == 0)
+			break;
+	}
+	if (temp && ftruncate(temp->fd, (off_t)out->size) < 0)
+		return store_failed(r, out);
+	finish_id(&h, out->id);
+	return COPY_NEW;
+}
+
+static int
+unchanged(int fd, const struct stat *before)
+{
+	struct stat now;
+
+	return fstat(fd, &now) == 0 && now.st_size == before->st_size &&
+	    now.st_mtim.tv_sec == before->st_mtim.tv_sec &&
+	    now.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
+}
+
+static enum copy_outcome
+check_end(struct copy_reader *r, int fd, const struct stat *st,
+    enum copy_outcome outcome, struct copied *out)
+{
+	if (outcome != COPY_NEW && outcome != COPY_KNOWN)
+		return outcome;
+	if (!unchanged(fd, st))
+		return source_failed(r, out, COPY_CHANGED, ESTALE);
+	if (out->size < (uint64_t)st->st_size)
+		return source_failed(r, out, COPY_SHORT, EIO);
+	return outcome;
+}
+
+static enum copy_outcome
+copy_large(struct copy_reader *r, int fd, size_t have, const struct stat *st,
+    int likely_known, struct copied *out)
+{
+	int sparse = st->st_blocks * 512 < st->st_size, has;
+	char first[STORE_ID + 1] = "";
+	enum copy_outcome outcome;
+
+	if (likely_known) {
+		outcome = stream(r, fd, have, NULL, 0, out);
+		if (outcome != COPY_NEW)
+			return outcome;
+		has = known(r, out);
+		if (has < 0)
+			return store_failed(r, out);
+		if (has)
+			return COPY_KNOWN;
+		memcpy(first, out->id, sizeof first);
+		if (lseek(fd, 0, SEEK_SET) < 0)
+			return source_failed(r, out, COPY_SOURCE_FAILED,
+			    errno);
+		have = 0;
+	}
+	if (store_temp(r->store, &out->temp) < 0)
+		return store_failed(r, out);
+	outcome = stream(r, fd, have, &out->temp, sparse, out);
+	if (outcome != COPY_NEW)
+		return outcome;
+	if (*first && strcmp(first, out->id))
+		return source_failed(r, out, COPY_CHANGED, EIO);
+	has = known(r, out);
+	if (has < 0)
+		return store_failed(r, out);
+	if (has) {
+		store_temp_discard(r->store, &out->temp);
+		return COPY_KNOWN;
+	}
+	return COPY_NEW;
+}
+
+enum copy_outcome
+copy_file(struct copy_reader *r, int fd, const struct stat *st,
+    int likely_known, struct copied *out)
+{
+	ssize_t n;
+
+	out->temp.fd = -1;
+	out->err = 0;
+	out->size = 0;
+	n = read_full(fd, r->buf, COPY_BUFFER);
+	if (n < 0)
+		return source_failed(r, out, COPY_SOURCE_FAILED, errno);
+	if (r->look)
+		r->look(r->arg, r->buf, (size_t)n);
+	if (n < COPY_BUFFER)
+		return check_end(r, fd, st, copy_bytes(r, r->buf, (size_t)n,
+		    out), out);
+	return check_end(r, fd, st, copy_large(r, fd, (size_t)n, st,
+	    likely_known, out), out);
+}
+
+int
+copy_read_back(struct copy_reader *r, const struct copied *c)
+{
+	char id[STORE_ID + 1];
+	blake3_hasher h;
+	off_t at = 0;
+	ssize_t n;
+
+	/* it was synced: what is read now comes from the disk */
+	posix_fadvise(c->temp.fd, 0, 0, POSIX_FADV_DONTNEED);
+	blake3_hasher_init(&h);
+	while ((n = pread_full(c->temp.fd, r->buf, COPY_BUFFER, at)) > 0) {
+		blake3_hasher_update(&h, r->buf, (size_t)n);
+		at += n;
+	}
+	if (n < 0)
+		return -1;
+	finish_id(&h, id);
+	return !strcmp(id, c->id);
+}

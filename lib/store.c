@@ -1,0 +1,254 @@
+#define _GNU_SOURCE
+#include "store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fsutil.h"
+
+const char store_empty_id[] =
+    "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+const char store_old_empty_id[] =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+void
+store_path(char path[STORE_PATH], const char *id)
+{
+	snprintf(path, STORE_PATH, "%.2s/%.2s/%.64s", id, id + 2, id);
+}
+
+/* The name without O_TMPFILE: the process and a number. */
+static void
+temporary_name(char name[64], unsigned int serial)
+{
+	snprintf(name, 64, "%ld.%u", (long)getpid(), serial);
+}
+
+/*
+ * Names of processes that are gone.  Another host's process may share the
+ * number of a dead one here, so only what is a day old goes.
+ */
+static void
+remove_stale(int dir_fd)
+{
+	int copy = dup(dir_fd);
+	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		struct stat st;
+		long pid = atol(entry->d_name);
+
+		if (pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH ||
+		    fstatat(dir_fd, entry->d_name, &st, 0) < 0)
+			continue;
+		if (st.st_mtime < time(NULL) - 86400)
+			unlinkat(dir_fd, entry->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+int
+store_open(struct store *s, const char *root)
+{
+	int fd;
+
+	s->temporaries = -1;
+	s->serial = 0;
+	s->root = -1;
+	if (make_dirs(root) < 0)
+		return -1;
+	s->root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->root < 0)
+		return -1;
+	fd = openat(s->root, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL &&
+	    errno != ENOENT)
+		goto fail;
+	if (mkdirat(s->root, ".tmp", 0755) < 0 && errno != EEXIST)
+		goto fail;
+	s->temporaries = openat(s->root, ".tmp",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (s->temporaries < 0)
+		goto fail;
+	remove_stale(s->temporaries);
+	return 0;
+fail:
+	fd = errno;
+	store_close(s);
+	errno = fd;
+	return -1;
+}
+
+void
+store_close(struct store *s)
+{
+	if (s->root >= 0)
+		close(s->root);
+	if (s->temporaries >= 0)
+		close(s->temporaries);
+	s->root = s->temporaries = -1;
+}
+
+int
+store_has(const struct store *s, const char *id, uint64_t *size)
+{
+	char path[STORE_PATH];
+	struct stat st;
+
+	store_path(path, id);
+	if (fstatat(s->root, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EBADMSG;
+		return -1;
+	}
+	*size = (uint64_t)st.st_size;
+	return 1;
+}
+
+int
+store_read(const struct store *s, const char *id)
+{
+	char path[STORE_PATH];
+
+	store_path(path, id);
+	return openat(s->root, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK);
+}
+
+int
+store_temp(struct store *s, struct store_temp *t)
+{
+	char name[64];
+
+	t->serial = s->serial++;
+	if (s->temporaries < 0) {
+		t->fd = openat(s->root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
+		    0644);
+	} else {
+		temporary_name(name, t->serial);
+		t->fd = openat(s->temporaries, name,
+		    O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	}
+	return t->fd < 0 ? -1 : 0;
+}
+
+void
+store_temp_discard(struct store *s, struct store_temp *t)
+{
+	char name[64];
+	int err = errno;
+
+	if (t->fd < 0)
+		return;
+	if (s->temporaries >= 0) {
+		temporary_name(name, t->serial);
+		unlinkat(s->temporaries, name, 0);
+	}
+	close(t->fd);
+	t->fd = -1;
+	errno = err;
+}
+
+/* linkat or rename, both without replacing. */
+static int
+name_it(struct store *s, const struct store_temp *t, const char *path)
+{
+	char from[64];
+
+	if (s->temporaries < 0) {
+		snprintf(from, sizeof from, "/proc/self/fd/%d", t->fd);
+		return linkat(AT_FDCWD, from, s->root, path,
+		    AT_SYMLINK_FOLLOW);
+	}
+	temporary_name(from, t->serial);
+	if (renameat2(s->temporaries, from, s->root, path,
+	    RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -1;
+	/* a file system without NOREPLACE: link has it by nature */
+	if (linkat(s->temporaries, from, s->root, path, 0) < 0)
+		return -1;
+	return unlinkat(s->temporaries, from, 0);
+}
+
+static int
+make_directories(const struct store *s, const char *path)
+{
+	char dir[8];
+
+	snprintf(dir, sizeof dir, "%.2s", path);
+	if (mkdirat(s->root, dir, 0755) < 0 && errno != EEXIST)
+		return -1;
+	snprintf(dir, sizeof dir, "%.5s", path);
+	if (mkdirat(s->root, dir, 0755) < 0 && errno != EEXIST)
+		return -1;
+	return 0;
+}
+
+static int
+same_size(const struct store *s, const struct store_temp *t, const char *id)
+{
+	struct stat st;
+	uint64_t size;
+
+	if (fstat(t->fd, &st) < 0 || store_has(s, id, &size) != 1)
+		return -1;
+	if (size == (uint64_t)st.st_size)
+		return 0;
+	errno = EBADMSG;
+	return -1;
+}
+
+int
+store_publish(struct store *s, struct store_temp *t, const char *id)
+{
+	char path[STORE_PATH];
+	int rc;
+
+	store_path(path, id);
+	rc = name_it(s, t, path);
+	if (rc < 0 && errno == ENOENT && make_directories(s, path) == 0)
+		rc = name_it(s, t, path);
+	if (rc < 0) {
+		rc = errno == EEXIST ? same_size(s, t, id) : -1;
+		store_temp_discard(s, t);
+		return rc;
+	}
+	close(t->fd);
+	t->fd = -1;
+	return 1;
+}
+
+int
+store_sync(const struct store *s)
+{
+	return syncfs(s->root);
+}
+
+int
+store_free(const struct store *s, uint64_t *bytes)
+{
+	struct statvfs v;
+
+	if (fstatvfs(s->root, &v) < 0)
+		return -1;
+	*bytes = (uint64_t)v.f_bavail * v.f_frsize;
+	return 0;
+}
