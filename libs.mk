@@ -4,3 +4,4 @@ LIBS_ntt-identify = $(DB_LIBS)
 LIBS_ntt-loader = $(DB_LIBS)
 LIBS_ntt-mount-helper = -lblkid
 LIBS_test_mounted = -ljansson
+LIBS_test_faultfile = -lfuse3

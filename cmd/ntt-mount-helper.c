@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,6 +315,17 @@ recognise(struct layout *l, const struct image *im)
 		    "and no known file system is on it", quoted(im->path));
 }
 
+/* What cannot be registered must not stay mounted. */
+static void __attribute__((noreturn))
+give_back(const char *what)
+{
+	int err = errno;
+	char *culprit;
+
+	medium_mounts_remove(point, timeout_ms, &culprit);
+	refuse(exit_for_errno(err), "%s %s: %s", what, hash, strerror(err));
+}
+
 static int
 mount_medium(const char *path)
 {
@@ -347,7 +359,7 @@ mount_medium(const char *path)
 	if (reg.count == 0)
 		unlinkat(root, hash, AT_REMOVEDIR);
 	else if (registry_write(&reg, run_dir, hash) < 0)
-		warn("could not register the mounts of medium %s: %m", hash);
+		give_back("could not register the mounts of medium");
 	puts(reg.json);
 	return reg.status;
 }
@@ -469,6 +481,8 @@ clean_process(void)
 	setenv("LC_ALL", "C", 1);
 	if (geteuid() != 0)
 		return;
+	/* a container's root may not raise them: then a write fails */
+	signal(SIGXFSZ, SIG_IGN);
 	for (i = 0; i < sizeof limits / sizeof limits[0]; i++)
 		setrlimit((__rlimit_resource_t)limits[i], &none);
 	if (chdir("/") < 0)
