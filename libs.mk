@@ -1,7 +1,8 @@
 # The libraries each program links beyond libntt.a.
+LIBS_ntt-copier = $(DB_LIBS) -ljansson -lmagic -lcap
 LIBS_ntt-db = $(DB_LIBS)
 LIBS_ntt-identify = $(DB_LIBS)
 LIBS_ntt-loader = $(DB_LIBS)
 LIBS_ntt-mount-helper = -lblkid
-LIBS_test_mounted = -ljansson
 LIBS_test_faultfile = -lfuse3
+LIBS_test_mounted = -ljansson

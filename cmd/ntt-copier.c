@@ -1,0 +1,787 @@
+/*
+ * ntt-copier: one worker.  Claims a range of a medium's inodes, reads each
+ * once, stores what is new, links every path, records what happened.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <magic.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archived.h"
+#include "buf.h"
+#include "catalogue.h"
+#include "config.h"
+#include "copy_batch.h"
+#include "copy_error.h"
+#include "copy_file.h"
+#include "db.h"
+#include "diag.h"
+#include "json.h"
+#include "log.h"
+#include "medium_source.h"
+#include "num.h"
+#include "privilege.h"
+#include "prog.h"
+#include "progress.h"
+#include "queue.h"
+#include "sig.h"
+#include "source.h"
+#include "store.h"
+#include "use_lock.h"
+
+static struct {
+	const char *medium, *src_root, *worker_id, *user;
+	uint64_t limit, batch_size, max_errors, min_free;
+	int dry_run, no_archived, ignore_health, paranoid;
+} opt = { .limit = UINT64_MAX, .batch_size = 50, .max_errors = 10 };
+
+static PGconn *db;
+static struct medium_source medium;
+static struct source source;
+static struct store store;
+static struct archived archived;
+static struct queue queue;
+static struct copy_reader reader;
+static struct copy_batch batch;
+static magic_t magic;
+static const char *mime;	/* of the file being read */
+static uint64_t attempted;	/* inodes, against --limit */
+static uint64_t blameless;	/* unknown errors, against --max-errors */
+
+static const struct option_help options[] = {
+	{ 'm', "medium", "HASH", "the medium to copy" },
+	{ 'l', "limit", "N", "stop after exactly N inodes" },
+	{ 0, "batch-size", "N", "commit after N inodes (default 50)" },
+	{ 0, "max-errors", "N",
+		"stop after N errors of unknown kind (default 10, 0: never)" },
+	{ 0, "worker-id", "ID", "name in the catalogue (default HOST:PID)" },
+	{ 0, "dry-run", NULL, "say what would be done, change nothing" },
+	{ 0, "src-root", "DIR", "read the medium's tree from DIR" },
+	{ 0, "no-archived", NULL, "make no tree of hard links" },
+	{ 0, "ignore-health", NULL, "copy a medium whose health is failed" },
+	{ 0, "min-free", "BYTES", "stop when the store has less room left" },
+	{ 0, "paranoid", NULL, "read every new blob back before it is named" },
+	{ 0, "user", "NAME", "started as root: become this user" },
+	{ 0, NULL, NULL, NULL }
+};
+
+static const struct prog prog = {
+	"ntt-copier",
+	"-m HASH [options]",
+	"Copy the contents of a medium into the store",
+	options
+};
+
+static void __attribute__((noreturn))
+finish(int status)
+{
+	copy_batch_free(&batch);
+	queue_close(&queue);
+	archived_close(&archived);
+	store_close(&store);
+	source_close(&source);
+	medium_source_free(&medium);
+	PQfinish(db);
+	if (magic)
+		magic_close(magic);
+	exit(status);
+}
+
+/* The destination is in trouble: no inode is to blame, the work goes back. */
+static void __attribute__((noreturn))
+destination_failed(const char *what)
+{
+	warn("could not write to %s: %m; the work is given back", what);
+	finish(EXIT_AGAIN);
+}
+
+static void __attribute__((noreturn))
+database_failed(void)
+{
+	int status = db_status();
+
+	warn("the catalogue failed: %s; the work is given back", db_error());
+	finish(status);
+}
+
+static void
+check_flush(enum copy_flush rc)
+{
+	if (rc == COPY_NO_STORE)
+		destination_failed("the store or the archived tree");
+	if (rc == COPY_NO_DATABASE)
+		database_failed();
+}
+
+static void
+check_room(void)
+{
+	uint64_t room;
+
+	if (opt.min_free == 0 || store_free(&store, &room) < 0 ||
+	    room >= opt.min_free)
+		return;
+	check_flush(copy_batch_finish(&batch));
+	warn("%s left in the store's file system, less than --min-free",
+	    num_bytes(room));
+	finish(EXIT_AGAIN);
+}
+
+static void
+flush(void)
+{
+	check_flush(copy_batch_flush(&batch));
+	progress_set(batch.totals.bytes);
+	check_room();
+}
+
+static int
+pending(void *arg, const char *id)
+{
+	(void)arg;
+	return copy_batch_pending(&batch, id);
+}
+
+static void
+look(void *arg, const char *head, size_t len)
+{
+	/* libmagic's own default reads as much, but most of it never matters */
+	enum { ENOUGH = 16384 };
+
+	(void)arg;
+	mime = magic ? magic_buffer(magic, head,
+	    len < ENOUGH ? len : ENOUGH) : NULL;
+}
+
+static void
+log_failure(const struct queue_inode *inode, const struct queue_result *r)
+{
+	struct buf event = BUF_INIT;
+
+	log_begin(&event, "inode_failed");
+	json_i64(&event, "dev", inode->dev);
+	json_i64(&event, "ino", inode->ino);
+	json_i64(&event, "attempts", inode->attempts + 1);
+	json_string(&event, "error_type", r->error_type);
+	json_string(&event, "error", r->error);
+	if (inode->path_count > 0)
+		json_name(&event, "path", inode->paths[0].bytes,
+		    inode->paths[0].len);
+	log_end(&event);
+	buf_free(&event);
+}
+
+/* The result goes to the batch, and its paths when they are to be linked. */
+static void
+add(struct queue_inode *inode, struct queue_result *r,
+    struct store_temp *temp, const char *link)
+{
+	struct store_temp none = { .fd = -1 };
+	int named = r->blobid != NULL;
+
+	r->dev = inode->dev;
+	r->ino = inode->ino;
+	copy_batch_add(&batch, r, temp ? temp : &none,
+	    named ? inode->paths : NULL, named ? inode->path_count : 0, link);
+	if (named) {
+		inode->paths = NULL;
+		inode->path_count = 0;
+	}
+}
+
+static void
+add_failure(struct queue_inode *inode, enum copy_class class, int err)
+{
+	int attempts = inode->attempts + 1;
+	struct queue_result r = { .error_type = copy_class_name(class) };
+	char *text = copy_error_text(class, err);
+
+	r.error = text;
+	if (attempts < copy_attempts(class, medium.health != NULL, 0)) {
+		r.status = QUEUE_RETRY;
+		r.delay_ms = copy_backoff_ms(attempts);
+	} else {
+		r.status = class == COPY_IO_ERROR ? QUEUE_FAILED_PERMANENT :
+		    QUEUE_FAILED_RETRYABLE;
+		log_failure(inode, &r);
+	}
+	if (class == COPY_UNKNOWN_ERROR)
+		blameless++;
+	add(inode, &r, NULL, NULL);
+	free(text);
+}
+
+static char *
+drift_text(const struct queue_inode *inode, const struct stat *st)
+{
+	if (st->st_size == inode->size &&
+	    (int64_t)st->st_mtim.tv_sec == inode->mtime)
+		return NULL;
+	return xasprintf("drift: size %lld, mtime %lld were catalogued, "
+	    "%lld and %lld copied", (long long)inode->size,
+	    (long long)inode->mtime, (long long)st->st_size,
+	    (long long)st->st_mtim.tv_sec);
+}
+
+static void
+add_copied(struct queue_inode *inode, const struct stat *st,
+    struct copied *c)
+{
+	struct queue_result r = { .status = QUEUE_SUCCESS,
+		.blobid = c->id, .blob_size = c->size, .mime_type = mime };
+	char *drift = drift_text(inode, st);
+
+	r.error = drift;
+	r.fs_type = inode->fs_type == 'f' ? '\0' : 'f';
+	add(inode, &r, &c->temp, NULL);
+	free(drift);
+}
+
+/* What copy_file() or copy_bytes() said; 0, or the errno to blame. */
+static int
+judge(enum copy_outcome outcome, const struct copied *c)
+{
+	switch (outcome) {
+	case COPY_NEW:
+	case COPY_KNOWN:
+		return 0;
+	case COPY_SHORT:
+		return EIO;
+	case COPY_SOURCE_FAILED:
+	case COPY_CHANGED:
+		break;
+	case COPY_STORE_FAILED:
+		errno = c->err;
+		if (c->err != EBADMSG)
+			destination_failed("the store");
+		break;
+	case COPY_STOPPED:
+		return EINTR;
+	}
+	return c->err;
+}
+
+static enum copy_class
+classify(enum copy_outcome outcome, int err)
+{
+	if (outcome == COPY_CHANGED || outcome == COPY_STORE_FAILED)
+		return COPY_HASH_ERROR;
+	return copy_class_of(err);
+}
+
+static void
+copy_regular(struct queue_inode *inode, int fd, const struct stat *st,
+    int likely_known)
+{
+	enum { LARGE = 64 << 20 };
+	enum copy_outcome outcome;
+	struct copied c;
+	int err;
+
+	/* what is done must not wait for an hour of reading */
+	if (st->st_size >= LARGE)
+		check_flush(copy_batch_finish(&batch));
+	mime = NULL;
+	outcome = copy_file(&reader, fd, st, likely_known, &c);
+	close(fd);
+	if (outcome == COPY_STOPPED)
+		return;
+	err = judge(outcome, &c);
+	if (err == 0)
+		add_copied(inode, st, &c);
+	else if (copy_environment(err))
+		destination_failed("this machine's memory or descriptors");
+	else
+		add_failure(inode, classify(outcome, err), err);
+}
+
+static void
+copy_link(struct queue_inode *inode, const char *target, size_t len)
+{
+	struct queue_result r = { .status = QUEUE_SUCCESS };
+	struct copied c;
+	int err = judge(copy_bytes(&reader, target, len, &c), &c);
+
+	if (err) {
+		add_failure(inode, COPY_HASH_ERROR, err);
+		return;
+	}
+	r.blobid = c.id;
+	r.blob_size = c.size;
+	r.mime_type = "inode/symlink";
+	r.fs_type = inode->fs_type == 'l' ? '\0' : 'l';
+	add(inode, &r, &c.temp, target);
+}
+
+/* Neither file nor link after all: only a row in the catalogue. */
+static void
+add_non_file(struct queue_inode *inode, const struct stat *st)
+{
+	struct queue_result r = { .status = QUEUE_NON_FILE };
+	int i;
+
+	r.fs_type = source_type(st->st_mode);
+	for (i = 0; r.fs_type == 'd' && i < inode->path_count; i++)
+		if (archived_mkdir(&archived, inode->paths[i].bytes) < 0)
+			destination_failed("the archived tree");
+	add(inode, &r, NULL, NULL);
+}
+
+/* One path of an inode; 0 done, or the errno. */
+static int
+try_path(struct queue_inode *inode, const char *path, int likely_known)
+{
+	char type = inode->fs_type == 'U' ? '?' : inode->fs_type;
+	uint64_t ino = (uint64_t)inode->ino;
+	char *target = NULL;
+	struct stat st;
+	size_t len;
+	int fd;
+
+	if (type != 'l') {
+		fd = source_file(&source, path, type, ino, &st);
+		if (fd < 0)
+			return errno;
+		if (S_ISREG(st.st_mode)) {
+			copy_regular(inode, fd, &st, likely_known);
+			return 0;
+		}
+		close(fd);
+		if (!S_ISLNK(st.st_mode)) {
+			add_non_file(inode, &st);
+			return 0;
+		}
+	}
+	target = source_link(&source, path, ino, &len);
+	if (!target)
+		return errno;
+	copy_link(inode, target, len);
+	free(target);
+	return 0;
+}
+
+/* 0, or the errno of the last path when none could be opened. */
+static int
+copy_inode(struct queue_inode *inode, int likely_known)
+{
+	struct queue_result excluded = { .status = QUEUE_EXCLUDED };
+	int i, err = 0;
+
+	if (inode->path_count == 0) {
+		add(inode, &excluded, NULL, NULL);
+		return 0;
+	}
+	for (i = 0; i < inode->path_count; i++) {
+		err = try_path(inode, inode->paths[i].bytes, likely_known);
+		if (err == 0)
+			return 0;
+		if (copy_environment(err)) {
+			errno = err;
+			destination_failed("this machine's memory or "
+			    "descriptors");
+		}
+	}
+	return err;
+}
+
+static void
+make_directory(struct queue_inode *inode)
+{
+	int i;
+
+	for (i = 0; i < inode->path_count; i++) {
+		if (archived_mkdir(&archived, inode->paths[i].bytes) >= 0)
+			continue;
+		/* names the medium itself has twice */
+		if (errno != ENOTDIR && errno != EINVAL &&
+		    errno != ENAMETOOLONG && errno != ELOOP)
+			destination_failed("the archived tree");
+		warn("could not make directory %s in the archived tree: %m",
+		    quoted_bytes(inode->paths[i].bytes, inode->paths[i].len));
+	}
+	batch.totals.directories++;
+}
+
+static int
+compare_sizes(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sizes of large files of the range that blobs of the store have. */
+static void
+ask_sizes(const struct queue_inode *inodes, size_t count, int64_t **known,
+    size_t *known_count)
+{
+	struct pgarray sizes;
+	size_t i;
+
+	pgarray_init(&sizes, PGARRAY_INT8);
+	for (i = 0; i < count; i++)
+		if (inodes[i].size >= COPY_BUFFER)
+			pgarray_int8(&sizes, inodes[i].size);
+	if (queue_known_sizes(&queue, &sizes, known, known_count) < 0)
+		database_failed();
+	pgarray_free(&sizes);
+}
+
+static int
+stopping(void)
+{
+	return sig_caught() || attempted >= opt.limit ||
+	    (opt.max_errors && blameless >= opt.max_errors);
+}
+
+enum range_end { RANGE_DONE, RANGE_STOPPED, RANGE_SUSPECT };
+
+/*
+ * The inodes of a range.  As long as each of them is ENOENT the mount itself
+ * is suspect, and the failures are held back.
+ */
+static enum range_end
+copy_inodes(struct queue_inode *inodes, size_t count, int trusted)
+{
+	size_t i, held = 0, known_count, tried = 0;
+	int64_t *known;
+	enum range_end end = RANGE_DONE;
+	size_t *missing = xcalloc(count, sizeof *missing);
+
+	ask_sizes(inodes, count, &known, &known_count);
+	for (i = 0; i < count; i++) {
+		struct queue_inode *inode = &inodes[i];
+		int err;
+
+		if (!inode->pending) {
+			make_directory(inode);
+			continue;
+		}
+		if (stopping()) {
+			end = RANGE_STOPPED;
+			break;
+		}
+		attempted++;
+		err = copy_inode(inode, known_count && bsearch(&inode->size,
+		    known, known_count, sizeof *known, compare_sizes));
+		if (err == ENOENT && !trusted && held == tried) {
+			missing[held++] = i;
+			tried++;
+			continue;
+		}
+		tried++;
+		if (err)
+			add_failure(inode, copy_class_of(err), err);
+		if (copy_batch_full(&batch, opt.batch_size))
+			flush();
+	}
+	if (held > 0 && held == tried && end == RANGE_DONE) {
+		end = RANGE_SUSPECT;
+		attempted -= held;
+	}
+	for (i = 0; end != RANGE_SUSPECT && i < held; i++)
+		add_failure(&inodes[missing[i]], COPY_PATH_ERROR, ENOENT);
+	free(missing);
+	free(known);
+	return end;
+}
+
+/*
+ * Every file of a range was missing.  1: the tree had moved or gone and is
+ * open again; 0: it is where it was, so the files are really not there.
+ */
+static int
+recover_source(void)
+{
+	int remounted = 0;
+
+	if (source_alive(&source) &&
+	    (opt.src_root || medium_source_mounted(&medium)))
+		return 0;
+	source_close(&source);
+	if (!opt.src_root && medium_source_open(&medium, &remounted) < 0) {
+		warn("%s is not mounted any more and could not be mounted: "
+		    "%s", quoted(medium.hash), medium.error);
+		finish(EXIT_AGAIN);
+	}
+	if (source_open(&source, medium.root) < 0) {
+		warn("could not open %s: %m", quoted(medium.root));
+		finish(EXIT_AGAIN);
+	}
+	say("the tree of %s had moved; it is open again", medium.hash);
+	if (medium_source_event(db, &medium, "remounted", queue.name) < 0)
+		database_failed();
+	return 1;
+}
+
+static enum range_end
+copy_range(const struct queue_range *range)
+{
+	struct queue_inode *inodes;
+	enum range_end end;
+	size_t count;
+	int trusted;
+
+	for (trusted = 0; ; trusted = 1) {
+		if (queue_fetch(&queue, range, &inodes, &count) < 0)
+			database_failed();
+		end = copy_inodes(inodes, count, trusted);
+		queue_inodes_free(inodes, count);
+		if (end != RANGE_SUSPECT)
+			return end;
+		recover_source();
+	}
+}
+
+static void
+nap(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+static void
+work(void)
+{
+	struct queue_range range;
+	enum range_end end;
+	int n, wait_ms;
+
+	while (!stopping()) {
+		n = queue_claim(&queue, &range, &wait_ms);
+		if (n < 0)
+			database_failed();
+		if (n == 0) {
+			/* retries become due when they are committed */
+			check_flush(copy_batch_finish(&batch));
+			n = queue_claim(&queue, &range, &wait_ms);
+			if (n < 0)
+				database_failed();
+		}
+		if (n == 0) {
+			if (wait_ms < 0)
+				break;
+			nap(wait_ms);
+			continue;
+		}
+		end = copy_range(&range);
+		if (end == RANGE_DONE)
+			copy_batch_range(&batch, &range);
+		if (copy_batch_full(&batch, opt.batch_size))
+			flush();
+	}
+	check_flush(copy_batch_finish(&batch));
+}
+
+static int
+conclude(void)
+{
+	const struct copy_totals *t = &batch.totals;
+	int done = queue_finish_medium(&queue);
+
+	progress_stop();
+	if (done < 0)
+		database_failed();
+	say("%s files, %s new, %s duplicates, %s read, %s failed%s",
+	    num_grouped(t->files), num_grouped(t->new_blobs),
+	    num_grouped(t->duplicates), num_bytes(t->bytes),
+	    num_grouped(t->failed), done ? "; the medium is copied" : "");
+	if (t->overflows)
+		say("%s files got copies of their own, because the file "
+		    "system allows no more links to one blob",
+		    num_grouped(t->overflows));
+	if (sig_caught())
+		return EXIT_SIGNAL + sig_caught();
+	if (opt.max_errors && blameless >= opt.max_errors) {
+		warn("stopped after %s errors of unknown kind",
+		    num_grouped(blameless));
+		return EXIT_FAILED;
+	}
+	return t->failed ? EXIT_PARTIAL : EXIT_DONE;
+}
+
+static void
+open_destination(void)
+{
+	const char *root = config_get(CONFIG_BYHASH_ROOT);
+	const char *tree = opt.no_archived ? "" :
+	    config_get(CONFIG_ARCHIVED_ROOT);
+
+	if (store_open(&store, root) < 0)
+		die_errno("could not open the store %s: %m", quoted(root));
+	if (archived_open(&archived, tree, medium.hash, &store) == 0)
+		return;
+	if (errno == EXDEV)
+		die(EXIT_USAGE, "ARCHIVED_ROOT (%s) and BYHASH_ROOT (%s) are "
+		    "on different file systems, so no file can be linked; "
+		    "use --no-archived or an empty ARCHIVED_ROOT",
+		    quoted(tree), quoted(root));
+	die_errno("could not open the archived tree below %s: %m",
+	    quoted(tree));
+}
+
+static void
+parse_options(int argc, char **argv)
+{
+	const char *name, *value;
+
+	prog_start(&prog, argc, argv);
+	while ((name = prog_option(&value))) {
+		if (!strcmp(name, "medium"))
+			opt.medium = value;
+		else if (!strcmp(name, "limit"))
+			opt.limit = num_arg("--limit", value, 1, UINT64_MAX);
+		else if (!strcmp(name, "batch-size"))
+			opt.batch_size = num_arg("--batch-size", value, 1,
+			    8000);
+		else if (!strcmp(name, "max-errors"))
+			opt.max_errors = num_arg("--max-errors", value, 0,
+			    UINT64_MAX);
+		else if (!strcmp(name, "worker-id"))
+			opt.worker_id = value;
+		else if (!strcmp(name, "dry-run"))
+			opt.dry_run = 1;
+		else if (!strcmp(name, "src-root"))
+			opt.src_root = value;
+		else if (!strcmp(name, "no-archived"))
+			opt.no_archived = 1;
+		else if (!strcmp(name, "ignore-health"))
+			opt.ignore_health = 1;
+		else if (!strcmp(name, "min-free"))
+			opt.min_free = size_arg("--min-free", value);
+		else if (!strcmp(name, "paranoid"))
+			opt.paranoid = 1;
+		else
+			opt.user = value;
+	}
+	prog_operands(0, 0);
+	if (!opt.medium)
+		die_usage("-m HASH is missing");
+	prog_config();
+}
+
+/* Refusals that change nothing. */
+static void
+check_state(void)
+{
+	int loaded = catalogue_loaded(db, medium.hash);
+
+	if (loaded < 0)
+		db_die("could not look at %s", medium.hash);
+	if (!loaded)
+		die(EXIT_FAILED, "medium %s is not loaded yet: run "
+		    "ntt-loader first", medium.hash);
+	if (medium.health && !strcmp(medium.health, "failed") &&
+	    !opt.ignore_health)
+		die(EXIT_REFUSED, "the health of %s is failed: less than 20 %% "
+		    "could be read; --ignore-health copies what there is",
+		    medium.hash);
+	if (medium.health && strcmp(medium.health, "ok"))
+		say("the health of %s is %s: files over lost areas hold zeros "
+		    "there", medium.hash, medium.health);
+}
+
+static int
+dry_run(void)
+{
+	char *inode = db_ident(db, "inode_p_", medium.hash);
+	char *sql = sql_on("SELECT count(*), coalesce(sum(size), 0) FROM %s "
+	    "WHERE status = 'pending'", inode);
+	PGresult *res = db_query(db, sql);
+
+	if (!res)
+		db_die("could not count what is pending");
+	printf("%s: %s inodes, %s to copy from %s into %s\n", medium.hash,
+	    num_grouped((uint64_t)db_int(res, 0, 0)),
+	    num_bytes((uint64_t)db_int(res, 0, 1)),
+	    medium.root ? quoted(medium.root) : "a mount to be made",
+	    quoted(config_get(CONFIG_BYHASH_ROOT)));
+	PQclear(res);
+	free(inode);
+	free(sql);
+	return EXIT_DONE;
+}
+
+static void
+open_source(void)
+{
+	if (!opt.src_root && medium_source_open(&medium, NULL) < 0)
+		die(medium.status, "could not reach the tree of %s: %s",
+		    medium.hash, medium.error);
+	if (opt.src_root)
+		medium.root = xstrdup(opt.src_root);
+	if (source_open(&source, medium.root) < 0)
+		die_errno("could not open %s: %m", quoted(medium.root));
+}
+
+static void
+open_queue(void)
+{
+	char host[256] = "", *name;
+	PGresult *res;
+
+	gethostname(host, sizeof host - 1);
+	name = opt.worker_id ? xstrdup(opt.worker_id) :
+	    xasprintf("%s:%ld", host, (long)getpid());
+	if (queue_open(&queue, db, medium.hash, name) < 0)
+		database_failed();
+	free(name);
+	res = db_query(db, "SELECT coalesce(sum(bytes), 0) FROM work_range "
+	    "WHERE medium_hash = $1 AND NOT done", medium.hash);
+	if (!res)
+		database_failed();
+	progress_start("copying", "", PROGRESS_BYTES,
+	    (uint64_t)db_int(res, 0, 0));
+	PQclear(res);
+}
+
+static int
+stop_reading(void)
+{
+	return sig_caught() != 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	int lock, status;
+
+	parse_options(argc, argv);
+	db = db_open();
+	if (!db)
+		db_die("could not open the catalogue");
+	if (medium_source_find(&medium, db, opt.medium) < 0)
+		db_die("could not look up %s", quoted(opt.medium));
+	check_state();
+	if (opt.dry_run)
+		return dry_run();
+	lock = use_lock(medium.hash, LOCK_SHARED);
+	if (lock < 0)
+		die_errno("could not lock %s for use: %m", medium.hash);
+	open_source();
+	if (privilege_drop(opt.user) < 0)
+		die_errno("could not give up root rights: %m");
+	log_open(config_get(CONFIG_LOG_DIR), prog.name, medium.hash);
+	open_destination();
+	magic = magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS);
+	if (magic && magic_load(magic, NULL) < 0) {
+		warn("no MIME types: %s", magic_error(magic));
+		magic_close(magic);
+		magic = NULL;
+	}
+	sig_catch();
+	reader = (struct copy_reader){ &store, xmalloc(COPY_BUFFER), pending,
+		NULL, look, stop_reading };
+	if (copy_batch_init(&batch, &queue, &store, &archived,
+	    opt.paranoid ? &reader : NULL) < 0)
+		die_errno("could not prepare: %m");
+	open_queue();
+	work();
+	status = conclude();
+	free(reader.buf);
+	use_lock_release(lock);
+	finish(status);
+}
