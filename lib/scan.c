@@ -23,21 +23,22 @@
 #include "raw.h"
 
 enum {
-	BLOCK = 256 << 10,
-	/* a path that is not UTF-8 quintuples in a message, at most */
-	FRAME_MAX = BLOCK + 8 * RAW_PATH_MAX,
-	PIPE_SIZE = 1 << 20,
-	STOP_MS = 2000
+	/* a path that is not UTF-8 quadruples in a message, at most */
+	FRAME_MAX = 8 * RAW_PATH_MAX,
+	STOP_MS = 2000,
+	/* the child's descriptors */
+	FRAMES_FD = 3,
+	CREDIT_FD = 4
 };
 
 /* The child's side. */
 struct scanner {
 	const struct scan_options *o;
 	struct scan_status *status;
-	int fd;
-	char *block;
-	size_t len;
-	uint64_t records;		/* in block */
+	int credits;			/* blocks that are free to fill */
+	uint32_t block;
+	size_t len;			/* of what is in block */
+	uint64_t records;
 	size_t root_len;		/* of o->root without slashes */
 	char **partitions;		/* NULL-terminated names */
 	int skip_partitions;
@@ -45,26 +46,40 @@ struct scanner {
 };
 
 static int
-send_frame(struct scanner *c, struct scan_frame *f, const void *bytes,
-    size_t len)
+send_frame(struct scan_frame *f, const void *bytes, size_t len)
 {
 	f->len = (uint32_t)len;
 	f->bytes = NULL;
-	if (write_all(c->fd, f, sizeof *f) < 0 ||
-	    write_all(c->fd, bytes, len) < 0)
+	if (write_all(FRAMES_FD, f, sizeof *f) < 0 ||
+	    write_all(FRAMES_FD, bytes, len) < 0)
 		return -1;
 	return 0;
 }
 
+/* The block goes to the parent, and the next one is ours. */
 static int
 send_block(struct scanner *c)
 {
-	struct scan_frame f = { .kind = SCAN_RECORDS, .records = c->records };
-	int rc = c->len ? send_frame(c, &f, c->block, c->len) : 0;
+	struct scan_frame f = {
+		.kind = SCAN_RECORDS, .block = c->block,
+		.records = c->records,
+	};
+	char credit;
 
+	if (c->len == 0)
+		return 0;
+	f.len = (uint32_t)c->len;
+	if (write_all(FRAMES_FD, &f, sizeof f) < 0)
+		return -1;
 	c->len = 0;
 	c->records = 0;
-	return rc;
+	c->block = (c->block + 1) % SCAN_BLOCKS;
+	if (--c->credits > 0)
+		return 0;
+	if (read_full(CREDIT_FD, &credit, 1) != 1)
+		return -1;
+	c->credits++;
+	return 0;
 }
 
 static void __attribute__((noreturn, format(printf, 3, 4)))
@@ -79,7 +94,7 @@ fail(struct scanner *c, int err, const char *fmt, ...)
 	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
 	send_block(c);
-	send_frame(c, &f, text.data, text.len);
+	send_frame(&f, text.data, text.len);
 	_exit(1);
 }
 
@@ -88,10 +103,10 @@ put(void *arg, const struct raw_record *rec)
 {
 	struct scanner *c = arg;
 
-	if (c->len + RAW_HEAD_MAX + rec->path_len + 1 > BLOCK &&
+	if (c->len + RAW_HEAD_MAX + rec->path_len + 1 > SCAN_BLOCK &&
 	    send_block(c) < 0)
 		return -1;
-	c->len += raw_encode(c->block + c->len, rec);
+	c->len += raw_encode(c->status->blocks[c->block] + c->len, rec);
 	c->records++;
 	c->status->records++;
 	return 0;
@@ -120,7 +135,7 @@ problem(void *arg, int err, const char *doing, const char *path, size_t len)
 		fail(c, err, "could not %s %s: %m", doing,
 		    quoted_bytes(path, len));
 	strncpy(f.doing, doing, sizeof f.doing - 1);
-	return send_frame(c, &f, path, len);
+	return send_frame(&f, path, len);
 }
 
 /* The path behind the root's and its slash. */
@@ -294,7 +309,7 @@ walk_one(struct scanner *c, const char *root, const char *name)
 		_exit(1);
 	f.dev = w.dev;
 	f.fs_type = c->status->walk.fs_type;
-	if (send_frame(c, &f, name, strlen(name)) < 0)
+	if (send_frame(&f, name, strlen(name)) < 0)
 		_exit(1);
 }
 
@@ -423,19 +438,21 @@ send_hits(struct scanner *c)
 
 	for (i = 0; i < n; i++)
 		hits[i] = pattern_hits(c->o->patterns, i);
-	if (send_frame(c, &f, hits, n * sizeof *hits) < 0)
+	if (send_frame(&f, hits, n * sizeof *hits) < 0)
 		_exit(1);
 	free(hits);
 }
 
-/* One pipe and the medium: nobody waits for anything else of ours. */
-static int
-drop_everything(int fd, pid_t parent)
+/* Two pipes and the medium: nobody waits for anything else of ours. */
+static void
+drop_everything(int frames, int credit, pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR);
+	/* above all that is replaced below */
+	int high = fcntl(credit, F_DUPFD, CREDIT_FD + 1);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
+	if (getppid() != parent || high < 0)
 		_exit(1);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
@@ -443,22 +460,19 @@ drop_everything(int fd, pid_t parent)
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
-	if (fd != 3)
-		dup2(fd, 3);
-	close_range(4, ~0u, 0);
-	fcntl(3, F_SETFD, FD_CLOEXEC);
-	return 3;
+	dup2(frames, FRAMES_FD);
+	dup2(high, CREDIT_FD);
+	close_range(CREDIT_FD + 1, ~0u, 0);
 }
 
 static void __attribute__((noreturn))
-child(const struct scan_options *o, struct scan_status *status, int fd,
-    pid_t parent)
+child(const struct scan_options *o, struct scan_status *status)
 {
-	struct scanner c = { .o = o, .status = status };
+	struct scanner c = {
+		.o = o, .status = status, .credits = SCAN_BLOCKS,
+	};
 	struct scan_frame done = { .kind = SCAN_DONE };
 
-	c.fd = drop_everything(fd, parent);
-	c.block = xmalloc(BLOCK + RAW_HEAD_MAX + RAW_PATH_MAX + 1);
 	c.root_len = strlen(o->root);
 	while (c.root_len > 0 && o->root[c.root_len - 1] == '/')
 		c.root_len--;
@@ -467,36 +481,49 @@ child(const struct scan_options *o, struct scan_status *status, int fd,
 	else
 		walk_all(&c);
 	send_hits(&c);
-	send_frame(&c, &done, "", 0);
+	send_frame(&done, "", 0);
 	_exit(0);
 }
 
 int
 scan_start(struct scan *s, const struct scan_options *options)
 {
-	size_t shared = sizeof *s->status + WALK_PATH_ROOM;
 	pid_t parent = getpid();
-	int fds[2], err;
+	int frames[2], credit[2], err;
 
 	memset(s, 0, sizeof *s);
-	s->fd = -1;
-	s->status = mmap(NULL, shared, PROT_READ | PROT_WRITE,
+	s->fd = s->credit = -1;
+	s->status = mmap(NULL, sizeof *s->status, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (s->status == MAP_FAILED)
+	if (s->status == MAP_FAILED || pipe2(frames, O_CLOEXEC) < 0)
 		return -1;
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	s->fd = frames[0];
+	if (pipe2(credit, O_CLOEXEC) < 0) {
+		close(frames[1]);
 		return -1;
-	/* more is faster, less works */
-	fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE);
+	}
+	s->credit = credit[1];
 	s->pid = fork();
-	if (s->pid == 0)
-		child(options, s->status, fds[1], parent);
+	if (s->pid == 0) {
+		drop_everything(frames[1], credit[0], parent);
+		child(options, s->status);
+	}
 	err = errno;
-	close(fds[1]);
-	s->fd = fds[0];
+	close(frames[1]);
+	close(credit[0]);
 	s->buf = xmalloc(FRAME_MAX);
 	errno = err;
 	return s->pid < 0 ? -1 : 0;
+}
+
+/* The block that was looked at may be filled again. */
+static void
+pay(struct scan *s)
+{
+	if (s->owed && write(s->credit, "", 1) < 0) {
+		/* a child that has gone needs none */
+	}
+	s->owed = 0;
 }
 
 /* 1, 0 at the end of the pipe, -1 with errno. */
@@ -512,8 +539,10 @@ int
 scan_next(struct scan *s, struct scan_frame *frame, int timeout_ms)
 {
 	struct pollfd p = { .fd = s->fd, .events = POLLIN };
-	int rc = poll(&p, 1, timeout_ms);
+	int rc;
 
+	pay(s);
+	rc = poll(&p, 1, timeout_ms);
 	if (rc < 0)
 		return -1;
 	if (rc == 0) {
@@ -523,6 +552,11 @@ scan_next(struct scan *s, struct scan_frame *frame, int timeout_ms)
 	rc = receive(s->fd, frame, sizeof *frame);
 	if (rc <= 0)
 		return rc;
+	if (frame->kind == SCAN_RECORDS) {
+		frame->bytes = s->status->blocks[frame->block % SCAN_BLOCKS];
+		s->owed = 1;
+		return 1;
+	}
 	if (frame->len > FRAME_MAX) {
 		errno = EPROTO;
 		return -1;
@@ -543,7 +577,9 @@ scan_stop(struct scan *s, int *status)
 	*status = 0;
 	if (s->fd >= 0)
 		close(s->fd);
-	s->fd = -1;
+	if (s->credit >= 0)
+		close(s->credit);
+	s->fd = s->credit = -1;
 	free(s->buf);
 	s->buf = NULL;
 	if (s->pid <= 0)

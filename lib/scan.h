@@ -1,7 +1,7 @@
 /*
  * A walk in a process of its own, so that a medium that hangs every process
  * which touches it hangs none that matters: the child alone touches the
- * medium and holds nothing but one pipe; the parent can always leave.
+ * medium and holds nothing but two pipes; the parent can always leave.
  *
  *	scan_start(&s, &options);
  *	while ((rc = scan_next(&s, &frame, 200)) > 0)
@@ -40,6 +40,7 @@ enum scan_kind {
 struct scan_frame {
 	uint32_t kind;
 	uint32_t len;		/* of bytes */
+	uint32_t block;		/* SCAN_RECORDS: where they are */
 	uint64_t records;	/* SCAN_RECORDS: how many */
 	uint64_t dev;		/* SCAN_PARTITION: its device */
 	uint32_t fs_type;	/* SCAN_PARTITION: as statfs(2) has it */
@@ -48,16 +49,26 @@ struct scan_frame {
 	const char *bytes;	/* valid until the next call; no NUL behind */
 };
 
+enum {
+	/* full of records before it goes to the parent */
+	SCAN_BLOCK = 128 << 10,
+	SCAN_BLOCKS = 4
+};
+
 /* Shared with the child, which may stop anywhere: a snapshot for people. */
 struct scan_status {
 	struct walk_progress walk;
 	volatile uint64_t records;
-	char path[];		/* what is being looked at */
+	char path[WALK_PATH_ROOM];	/* what is being looked at */
+	/* records on their way; a single one may be larger than SCAN_BLOCK */
+	char blocks[SCAN_BLOCKS][SCAN_BLOCK + WALK_PATH_ROOM];
 };
 
 struct scan {
 	pid_t pid;
-	int fd;
+	int fd;			/* frames come from the child */
+	int credit;		/* a byte for each block it may fill again */
+	int owed;
 	char *buf;
 	struct scan_status *status;
 };
