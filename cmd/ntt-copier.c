@@ -431,10 +431,19 @@ ask_sizes(const struct queue_inode *inodes, size_t count, int64_t **known,
 	pgarray_free(&sizes);
 }
 
+/* The second signal means at once; nothing half-done has a name. */
+static int
+interrupted(void)
+{
+	if (sig_count() > 1)
+		_exit(EXIT_SIGNAL + sig_caught());
+	return sig_caught() != 0;
+}
+
 static int
 stopping(void)
 {
-	return sig_caught() || attempted >= opt.limit ||
+	return interrupted() || attempted >= opt.limit ||
 	    (opt.max_errors && blameless >= opt.max_errors);
 }
 
@@ -684,6 +693,37 @@ check_state(void)
 		    "there", medium.hash, medium.health);
 }
 
+/* The first inodes to be done, when --limit asks for some. */
+static void
+list_pending(const char *inode)
+{
+	char *path = db_ident(db, "path_p_", medium.hash), number[24];
+	char *sql = xasprintf("SELECT i.size, i.fs_type, (SELECT p.path FROM "
+	    "%s p WHERE p.dev = i.dev AND p.ino = i.ino AND p.exclude_reason "
+	    "IS NULL LIMIT 1) FROM %s i WHERE i.status = 'pending' "
+	    "ORDER BY i.dev, i.ino LIMIT $1", path, inode);
+	PGresult *res;
+	int row;
+
+	snprintf(number, sizeof number, "%llu",
+	    (unsigned long long)opt.limit);
+	res = db_query(db, sql, number);
+	if (!res)
+		db_die("could not list what is pending");
+	for (row = 0; row < PQntuples(res); row++) {
+		struct buf name = BUF_INIT;
+
+		if (db_bytea_value(res, row, 2, &name) < 0)
+			buf_puts(&name, "");
+		printf("%s %15s %s\n", db_text(res, row, 1),
+		    db_text(res, row, 0), quoted_bytes(name.data, name.len));
+		buf_free(&name);
+	}
+	PQclear(res);
+	free(path);
+	free(sql);
+}
+
 static int
 dry_run(void)
 {
@@ -694,11 +734,12 @@ dry_run(void)
 
 	if (!res)
 		db_die("could not count what is pending");
-	printf("%s: %s inodes, %s to copy from %s into %s\n", medium.hash,
+	printf("%s: %s inodes, %s to copy into %s\n", medium.hash,
 	    num_grouped((uint64_t)db_int(res, 0, 0)),
 	    num_bytes((uint64_t)db_int(res, 0, 1)),
-	    medium.root ? quoted(medium.root) : "a mount to be made",
 	    quoted(config_get(CONFIG_BYHASH_ROOT)));
+	if (opt.limit != UINT64_MAX)
+		list_pending(inode);
 	PQclear(res);
 	free(inode);
 	free(sql);
@@ -738,12 +779,6 @@ open_queue(void)
 	PQclear(res);
 }
 
-static int
-stop_reading(void)
-{
-	return sig_caught() != 0;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -773,8 +808,9 @@ main(int argc, char **argv)
 		magic = NULL;
 	}
 	sig_catch();
-	reader = (struct copy_reader){ &store, xmalloc(COPY_BUFFER), pending,
-		NULL, look, stop_reading };
+	reader = (struct copy_reader){ .store = &store,
+		.buf = xmalloc(COPY_BUFFER), .pending = pending,
+		.look = look, .stop = interrupted };
 	if (copy_batch_init(&batch, &queue, &store, &archived,
 	    opt.paranoid ? &reader : NULL) < 0)
 		die_errno("could not prepare: %m");

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -93,8 +94,11 @@ child_main(const char *path, char *const argv[], const struct spawn_io *io,
 	}
 	if (io->detach)
 		setsid();
-	else if (io->own_group)
-		setpgid(0, 0);
+	else
+		/* a killed parent leaves nobody working behind its back */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (io->group)
+		setpgid(0, io->group == SPAWN_NEW_GROUP ? 0 : io->group);
 	if (io->chdir_root && chdir("/") < 0)
 		_exit(EXIT_NOPROG);
 	syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);

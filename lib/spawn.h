@@ -22,19 +22,21 @@ struct spawn_io {
 	int in, out, err;
 	/* a descriptor that keeps its number in the child; 0: none */
 	int keep;
-	unsigned int own_group : 1;	/* a process group of its own */
+	/* a process group to join, or to lead; 0: ours */
+	pid_t group;
 	unsigned int detach : 1;	/* a session of its own */
 	unsigned int chdir_root : 1;	/* in "/", not where we are */
 };
 
-enum { SPAWN_NULL = -2, SPAWN_OUT = -3 };
+enum { SPAWN_NULL = -2, SPAWN_OUT = -3, SPAWN_NEW_GROUP = -1 };
 
 #define SPAWN_INHERIT { -1, -1, -1, 0, 0, 0, 0 }
 
 /*
  * argv[0] without a slash is looked for beside this program's own binary and
  * then in PATH.  io NULL: everything inherited.  Descriptors above 2 are
- * closed in the child, but for io->keep.  Returns 0, or -1 with errno
+ * closed in the child, but for io->keep; unless it is detached, the child gets
+ * SIGTERM when this process dies.  Returns 0, or -1 with errno
  * (ENOENT: not found) and nothing to reap.
  */
 int spawn(struct child *child, char *const argv[], const struct spawn_io *io);
