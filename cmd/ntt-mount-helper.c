@@ -177,15 +177,17 @@ is_loss(const struct layout *l, const struct volume *v,
 }
 
 static void
-describe(const struct volume *v,
-    const struct volume_outcome *o)
+describe(const struct volume *v, const struct volume_outcome *o)
 {
+	char name[32] = "the medium";
+
+	if (v->num)
+		snprintf(name, sizeof name, "partition %u", v->num);
 	if (o->mount)
-		detail("partition %u (%s) is mounted at %s%s%s", v->num,
-		    o->fstype, quoted(o->mount), *o->reason ? ": " : "",
-		    o->reason);
+		detail("%s (%s) is mounted at %s%s%s", name, o->fstype,
+		    quoted(o->mount), *o->reason ? ": " : "", o->reason);
 	else
-		say("partition %u (%s) is not mounted: %s%s%s", v->num,
+		say("%s (%s) is not mounted: %s%s%s", name,
 		    *o->fstype ? o->fstype : "unknown", o->status,
 		    *o->reason ? ": " : "", o->reason);
 }

@@ -32,6 +32,7 @@ enum { NATIVE = 0 };
 static const int allowed[] = {
 	SYS_read, SYS_pread64, SYS_lseek, SYS_fstat, SYS_newfstatat,
 	SYS_close, SYS_write, SYS_ioctl, SYS_fadvise64,
+	SYS_memfd_create, SYS_ftruncate,
 	SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise,
 	SYS_futex, SYS_getrandom, SYS_clock_gettime, SYS_sched_yield,
 	SYS_getpid, SYS_gettid, SYS_tgkill, SYS_sigaltstack,
@@ -78,7 +79,6 @@ give_up_rights(void)
 	static const struct rlimit none = { 0, 0 };
 
 	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
-	    setrlimit(RLIMIT_FSIZE, &none) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
 	if (geteuid() == 0 && (setgroups(0, NULL) < 0 ||

@@ -9,7 +9,7 @@
 
 enum bounded_rights {
 	BOUNDED_SAME,
-	/* nobody, no new rights, and only system calls that read and compute */
+	/* nobody, no new rights; can read keep, compute, and open nothing */
 	BOUNDED_NONE
 };
 

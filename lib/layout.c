@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "buf.h"
 #include "content_probe.h"
+#include "fsutil.h"
 #include "json.h"
 #include "lvm_meta.h"
 #include "raid_super.h"
@@ -100,6 +103,27 @@ take_first(int fd, struct volume *v)
 	blkid_free_probe(pr);
 }
 
+/*
+ * HFS+ looks for its second header at the very end, which is not that of the
+ * medium where a disk is larger than its volume.
+ */
+static void
+fit_hfsplus(int fd, struct volume *v)
+{
+	unsigned char h[48];
+	uint64_t size;
+
+	if (pread_full(fd, h, sizeof h, (off_t)v->data + 1024) != sizeof h ||
+	    h[0] != 'H' || (h[1] != '+' && h[1] != 'X'))
+		return;
+	size = ((uint64_t)h[40] << 24 | (uint64_t)h[41] << 16 |
+	    (uint64_t)h[42] << 8 | h[43]) *
+	    ((uint64_t)h[44] << 24 | (uint64_t)h[45] << 16 |
+	    (uint64_t)h[46] << 8 | h[47]);
+	if (size > 2048 && size < v->length)
+		v->length = size;
+}
+
 /* Sets kind, fstype, uuid and label from the bytes at data. */
 static void
 recognise(int fd, struct volume *v)
@@ -119,6 +143,8 @@ recognise(int fd, struct volume *v)
 	blkid_free_probe(pr);
 	if (rc == -2)
 		take_first(fd, v);
+	if (!strcmp(v->fstype, "hfsplus"))
+		fit_hfsplus(fd, v);
 }
 
 static struct volume *
@@ -204,6 +230,21 @@ lvm_detail(struct volume *v, const struct lvm_meta *m)
 	set_detail(v, &b);
 }
 
+/* A logical volume's own names, whatever its file system's label is. */
+static void
+name_volume(struct volume *v, const struct lvm_meta *m,
+    const struct lvm_volume *lv)
+{
+	struct buf b = BUF_INIT;
+
+	json_object(&b, "lvm");
+	json_string(&b, "vg", m->vg);
+	json_string(&b, "lv", lv->name);
+	json_string(&b, "lv_uuid", lv->uuid);
+	json_end_object(&b);
+	set_detail(v, &b);
+}
+
 static void
 expand_lvm(struct probe *p, struct volume *v, int nesting)
 {
@@ -227,7 +268,7 @@ expand_lvm(struct probe *p, struct volume *v, int nesting)
 
 		if (!n)
 			break;
-		copy_text(n->label, sizeof n->label, lv->name);
+		name_volume(n, &m, lv);
 		if (*lv->why || lv->start >= v->length) {
 			n->kind = VOLUME_LVM;
 			n->length = 0;
@@ -242,8 +283,6 @@ expand_lvm(struct probe *p, struct volume *v, int nesting)
 		}
 		recognise(p->fd, n);
 		expand(p, n, nesting);
-		if (!*n->label)
-			copy_text(n->label, sizeof n->label, lv->name);
 	}
 out:
 	lvm_meta_free(&m);
@@ -336,6 +375,7 @@ add_partition(struct probe *p, blkid_partition par)
 		return;
 	if (why) {
 		v->kind = VOLUME_SKIP;
+		v->length = 0;
 		copy_text(v->reason, sizeof v->reason, why);
 		return;
 	}
@@ -347,16 +387,58 @@ add_partition(struct probe *p, blkid_partition par)
 		    blkid_partition_get_name(par));
 }
 
+/*
+ * The size of the disk a GPT was made for.  libblkid takes no table for valid
+ * that is larger than the disk, and an image may well be shorter.
+ */
+static uint64_t
+size_for_table(const struct probe *p, unsigned int sector)
+{
+	unsigned char header[92];
+	uint64_t backup = 0;
+	int i;
+
+	if (pread_full(p->fd, header, sizeof header, (off_t)sector) !=
+	    sizeof header || memcmp(header, "EFI PART", 8))
+		return p->size;
+	for (i = 7; i >= 0; i--)
+		backup = backup << 8 | header[32 + i];
+	if (backup >= (uint64_t)INT64_MAX / sector - 1 ||
+	    (backup + 1) * sector <= p->size)
+		return p->size;
+	return (backup + 1) * sector;
+}
+
+/* The beginning of the image as that of a file of size bytes. */
+static int
+prolonged(const struct probe *p, uint64_t size)
+{
+	enum { HEAD = 1 << 20 };	/* the longest table known is in it */
+	char *head = xmalloc(HEAD);
+	ssize_t n = pread_full(p->fd, head, HEAD, 0);
+	int fd = n < 0 ? -1 : memfd_create("table", MFD_CLOEXEC);
+
+	if (fd >= 0 && (write_all(fd, head, (size_t)n) < 0 ||
+	    ftruncate(fd, (off_t)size) < 0)) {
+		close(fd);
+		fd = -1;
+	}
+	free(head);
+	return fd;
+}
+
 /* 1 if there is a table; its partitions are added. */
 static int
 read_table(struct probe *p, unsigned int sector)
 {
-	blkid_probe pr = new_probe(p->fd, 0, p->size);
+	uint64_t size = size_for_table(p, sector);
+	int fd = size > p->size ? prolonged(p, size) : p->fd;
+	blkid_probe pr = new_probe(fd, 0, size);
 	blkid_partlist list;
 	int i, count = 0;
 
 	if (!pr)
-		return 0;
+		goto out;
 	blkid_probe_set_sectorsize(pr, sector);
 	blkid_probe_enable_partitions(pr, 1);
 	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_ENTRY_DETAILS);
@@ -369,6 +451,9 @@ read_table(struct probe *p, unsigned int sector)
 	for (i = 0; i < count; i++)
 		add_partition(p, blkid_partlist_get_partition(list, i));
 	blkid_free_probe(pr);
+out:
+	if (fd >= 0 && fd != p->fd)
+		close(fd);
 	return count > 0;
 }
 

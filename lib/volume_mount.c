@@ -112,7 +112,8 @@ attach_and_mount(const struct volume_place *p, int target,
 	if (outcome == FS_MOUNTED)
 		snprintf(o->fstype, sizeof o->fstype, "%s", result.fstype);
 	else
-		snprintf(o->reason, sizeof o->reason, "%s", result.reason);
+		snprintf(o->reason, sizeof o->reason, "%s%s%s", v->reason,
+		    *v->reason ? "; " : "", result.reason);
 	return outcome;
 }
 

@@ -23,7 +23,7 @@ struct volume_place {
 
 struct volume_outcome {
 	const char *status;	/* "ok", "failed", …: the contract's words */
-	char device[24], fstype[24], reason[256];
+	char device[24], fstype[24], reason[520];
 	char *mount;		/* NULL: not mounted; the caller frees */
 };
 

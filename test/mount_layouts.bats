@@ -1,0 +1,503 @@
+#!/usr/bin/env bats
+#
+# ntt-mount-helper: every layout a medium can have, with file systems that the
+# kernels of most machines know.  test/mount_uml.bats has the others.
+
+load lib
+
+H=0123456789abcdef
+
+setup() {
+	isolate
+	need_loop
+	MNT=$NTT_HOME/mnt/$H
+	helper=$NTT_BUILD/bin/ntt-mount-helper
+	sample
+}
+
+teardown() {
+	local point
+	tac /proc/self/mountinfo | cut -d' ' -f5 | grep -F "$T" |
+		while IFS= read -r point; do
+			umount -l "$(printf %b "$point")"
+		done
+	[ ! -s "$T/sums" ] || ( cd "$T" && sha256sum -c --quiet sums )
+}
+
+# Two small file systems and a swap area to build disks from.
+sample() {
+	mkdir -p "$T/one" "$T/two"
+	echo one >"$T/one/name"; echo two >"$T/two/name"
+	head -c 100000 /dev/urandom >"$T/one/data"
+	mkfs.ext4 -q -L first -d "$T/one" "$T/fs1" 8M
+	mkfs.ext4 -q -d "$T/two" "$T/fs2" 8M
+	truncate -s 4M "$T/swap"; mkswap -q "$T/swap"
+	truncate -s 64M "$T/i.img"
+}
+
+# place FILE SECTOR: into the image
+place() {
+	dd if="$T/$1" of="$T/i.img" bs=512 seek="$2" conv=notrunc status=none
+}
+
+# try STATUS: mounts the image; $parts: one line a partition
+try() {
+	( cd "$T" && sha256sum i.img >sums )
+	expect "$1" "$helper" -q mount $H "$T/i.img"
+	parts=$(sed 's/{"num"/\n{"num"/g' <<<"$output" | grep '^{"num"')
+}
+
+# part N TEXT…: what the object says of partition N
+part() {
+	local line text
+	line=$(grep "^{\"num\":$1," <<<"$parts")
+	shift
+	for text; do has "$line" "$text"; done
+}
+
+gone() {
+	expect 0 "$helper" unmount $H
+	[ "$(losetup -n -O NAME -j "$T/i.img" | wc -l)" = 0 ]
+	[ ! -e "$MNT" ]
+}
+
+@test "MBR: primary, extended, logical, swap, and one that is nothing" {
+	sfdisk -q "$T/i.img" <<-X
+	label: dos
+	start=2048, size=16384, type=83
+	start=20480, size=8192, type=82
+	start=30000, size=90000, type=f
+	start=32048, size=16384, type=83
+	start=52048, size=16384, type=7
+	X
+	place fs1 2048; place swap 20480; place fs2 32048
+	try 3
+	has "$output" '"layout":"multi"'
+	has "$output" '"table":"dos"'
+	part 1 '"status":"ok"' "\"mount\":\"$MNT/p1\"" '"start":1048576,"size":8388608' \
+		'"label":"first"'
+	part 2 '"status":"swap"' '"mount":null'
+	part 5 '"status":"ok"' "\"mount\":\"$MNT/p5\""
+	part 6 '"status":"failed"' 'no file system was recognised'
+	part 3 '"reason":"extended partition"'
+	[ "$(grep -c '"status"' <<<"$parts")" = 4 ]
+	diff -r --exclude=lost+found "$T/one" "$MNT/p1"
+	diff -r --exclude=lost+found "$T/two" "$MNT/p5"
+	[ "$(losetup -n -O NAME -j "$T/i.img" | wc -l)" = 2 ]
+	expect 3 "$helper" mount $H "$T/i.img"
+	has "$output" '"already":true'
+	gone
+}
+
+@test "GPT: BIOS boot and MSR are skipped, names become labels" {
+	sfdisk -q "$T/i.img" <<-X
+	label: gpt
+	start=2048, size=2048, type=21686148-6449-6E6F-744E-656564454649
+	start=4096, size=2048, type=E3C9E316-0B5C-4DB8-817D-F92DF00215AE
+	start=8192, size=16384, name="other name"
+	start=32768, size=16384, name="my data"
+	start=57344, size=8192, type=0657FD6D-A4AB-43C4-84E5-0933C84B4F4F
+	X
+	place fs1 8192; place fs2 32768; place swap 57344
+	try 0
+	has "$output" '"table":"gpt"'
+	part 1 '"reason":"BIOS boot partition"'
+	part 2 '"reason":"Microsoft reserved partition"'
+	part 3 '"status":"ok"' '"label":"first"'
+	part 4 '"status":"ok"' '"label":"my data"'
+	part 5 '"status":"swap"'
+	gone
+}
+
+@test "one partition is p1 all the same" {
+	printf 'label: dos\nstart=2048,size=16384\n' | sfdisk -q "$T/i.img"
+	place fs1 2048
+	try 0
+	has "$output" '"layout":"multi"'
+	[ "$(cat "$MNT/p1/name")" = one ]
+	[ ! -e "$MNT/name" ]
+	gone
+}
+
+@test "partitions that end or begin beyond the image" {
+	sfdisk -q "$T/i.img" <<-X
+	label: dos
+	start=2048, size=30000
+	start=40960, size=16384
+	start=65536, size=16384
+	X
+	place fs1 2048; place fs2 40960; place fs2 65536
+	# 10 MiB: the first partition is cut behind its file system
+	truncate -s 10M "$T/i.img"
+	try 3
+	part 1 '"status":"truncated"' "\"mount\":\"$MNT/p1\"" 'beyond the end'
+	part 2 '"status":"truncated"' '"mount":null' 'begins beyond'
+	part 3 '"status":"truncated"'
+	[ "$(cat "$MNT/p1/name")" = one ]
+	gone
+}
+
+@test "a file system cut off in its middle is truncated and named" {
+	printf 'label: dos\nstart=2048,size=16384\nstart=20480,size=16384\n' |
+		sfdisk -q "$T/i.img"
+	place fs1 2048; place fs2 20480
+	truncate -s 15M "$T/i.img"
+	try 3
+	part 1 '"status":"ok"'
+	part 2 '"status":"truncated"' '"mount":null' 'could not mount it'
+	gone
+}
+
+@test "GPT of a disk of which the image is only the beginning" {
+	sfdisk -q "$T/i.img" <<-X
+	label: gpt
+	start=2048, size=16384
+	start=40960, size=16384
+	X
+	place fs1 2048
+	truncate -s 12M "$T/i.img"
+	try 3
+	part 1 '"status":"ok"'
+	part 2 '"status":"truncated"'
+	gone
+}
+
+@test "GPT with 4096-byte sectors" {
+	local dev
+	dev=$(losetup -f --show -b 4096 "$T/i.img")
+	printf 'label: gpt\nstart=256,size=2048\nstart=4096,size=2048\n' |
+		sfdisk -q "$dev"
+	losetup -d "$dev"
+	place fs1 2048; place fs2 32768
+	try 0
+	part 1 '"start":1048576,"size":8388608' '"status":"ok"'
+	part 2 '"start":16777216' '"status":"ok"'
+	gone
+}
+
+# apple_map: three entries, the last a Unix partition at sector 2048
+apple_map() {
+	perl -e '
+		sub entry { my ($start, $n, $name, $type) = @_;
+			pack("a2nNNNa32a32NNN", "PM", 0, 3, $start, $n, $name,
+			    $type, 0, $n, 0x33) }
+		my $b = pack("a2nN", "ER", 512, 131072);
+		$b .= "\0" x (512 - length $b);
+		for (entry(1, 63, "Apple", "Apple_partition_map"),
+		    entry(64, 1984, "", "Apple_Free"),
+		    entry(2048, 16384, "Unix", "Apple_UNIX_SVR2")) {
+			$b .= $_ . "\0" x (512 - length $_) }
+		print $b' >"$T/map"
+	place map 0
+}
+
+@test "Apple partition map" {
+	apple_map
+	place fs1 2048
+	try 0
+	has "$output" '"table":"mac"'
+	part 1 '"reason":"partition map"'
+	part 2 '"reason":"free space"'
+	part 3 '"status":"ok"' "\"mount\":\"$MNT/p3\""
+	gone
+}
+
+@test "Apple partition map with ISO 9660 over the whole disc: the disc" {
+	need xorriso xorriso
+	need fuseiso fuseiso
+	rm "$T/i.img"
+	xorriso -as mkisofs -quiet -hfsplus -R -o "$T/i.img" "$T/one"
+	[ "$(blkid -p -o value -s PTTYPE "$T/i.img")" = mac ]
+	try 0
+	has "$output" '"layout":"single"'
+	part 0 '"fstype":"iso9660"' '"status":"ok"'
+	cmp "$T/one/data" "$MNT/data"
+	gone
+}
+
+@test "ISO/UDF bridge: one of the two is mounted" {
+	need genisoimage genisoimage
+	need fuseiso fuseiso
+	genisoimage -quiet -udf -R -o "$T/i.img" "$T/one"
+	[ "$(blkid -p -o value -s TYPE "$T/i.img")" = udf ]
+	try 0
+	part 0 '"status":"ok"'
+	cmp "$T/one/data" "$MNT/data"
+	gone
+}
+
+@test "Zip disks: a file system at 16384, 32256 or 1 MiB without a table" {
+	local sector
+	for sector in 32 63 2048; do
+		truncate -s 0 "$T/i.img"; truncate -s 20M "$T/i.img"
+		place fs1 $sector
+		try 0
+		has "$output" '"layout":"single"'
+		part 0 "\"start\":$((sector * 512))" '"status":"ok"'
+		[ "$(cat "$MNT/name")" = one ]
+		gone
+	done
+}
+
+@test "an old table below a file system on the whole medium" {
+	printf 'label: dos\nstart=40000,size=16384\n' | sfdisk -q "$T/i.img"
+	dd if="$T/i.img" of="$T/mbr" bs=512 count=1 status=none
+	place fs1 0; place mbr 0
+	try 0
+	has "$output" '"layout":"single"'
+	[ "$(cat "$MNT/name")" = one ]
+	gone
+}
+
+@test "an old file system below a table whose partitions are real" {
+	place fs2 0
+	printf 'label: dos\nstart=20480,size=16384\n' |
+		sfdisk -q --wipe never "$T/i.img"
+	place fs1 20480
+	try 0
+	has "$output" '"layout":"multi"'
+	[ "$(cat "$MNT/p1/name")" = one ]
+	gone
+}
+
+@test "unformatted partitions: nothing is mounted, each is named" {
+	printf 'label: dos\nstart=2048,size=16384\n' | sfdisk -q "$T/i.img"
+	try 1
+	part 1 '"status":"failed"'
+	expect 1 "$helper" status $H
+	[ ! -e "$MNT" ]
+}
+
+# md_super VERSION LEVEL: the bytes of a superblock for member 1 of 2, with
+# 64 KiB before the data where the version has an offset
+md_super() {
+	perl -e '
+		my ($version, $level, $size) = @ARGV;
+		my $sectors = $size / 512;
+		if ($version eq "0.90") {
+			my @w = (0) x 1024;
+			@w[0..10] = (0xa92b4efc, 0, 90, 0, 0, 0x11111111, 0,
+			    $level, 8192, 2, 2);
+			@w[13..15] = (0x22222222, 0x33333333, 0x44444444);
+			@w[992..996] = (1, 7, 1, 1, 6);
+			print pack("V*", map { $_ & 0xffffffff } @w);
+			exit;
+		}
+		my $at = $version eq "1.1" ? 0 : $version eq "1.2" ? 8 :
+		    ($sectors - 16) & ~7;
+		my $data = $version eq "1.0" ? 0 : 128;
+		print pack("VVVVH32a32Q<lVQ<VVVV", 0xa92b4efc, 1, 0, 0,
+		    "11111111222222223333333344444444", "host:7", 0, $level,
+		    0, 16384, 0, 2, 0, 0),
+		    "\0" x 24, pack("Q<Q<Q<Q<V", $data, 16384, $at, 0, 1),
+		    "\0" x 56, pack("V", 4), "\0" x 32, pack("v4", 0, 1,
+		    0xffff, 0xffff);
+	' "$1" "$2" 67108864
+}
+
+# member VERSION LEVEL: the image becomes one
+member() {
+	md_super "$1" "$2" >"$T/super"
+	case $1 in
+	0.90) place fs1 0; place super $((131072 - 128)) ;;
+	1.0) place fs1 0; place super $((131072 - 16)) ;;
+	1.1) place fs1 128; place super 0 ;;
+	1.2) place fs1 128; place super 8 ;;
+	esac
+	# libblkid and mdadm must take it for what we say it is
+	has "$(blkid -p -o value -s TYPE "$T/i.img")" linux_raid_member
+}
+
+raid1() {
+	member "$1" 1
+	try 0
+	part 0 '"status":"ok"' "\"version\":\"$1\"" '"level":1,"disks":2,"role":1' \
+		'"uuid":"11111111:22222222:33333333:44444444"'
+	[ "$(cat "$MNT/name")" = one ]
+	gone
+}
+
+@test "RAID1 member, superblock 0.90" { raid1 0.90; }
+@test "RAID1 member, superblock 1.1" { raid1 1.1; }
+@test "RAID1 member, superblock 1.2" { raid1 1.2; }
+@test "RAID1 member, superblock 1.0" { raid1 1.0; }
+
+@test "members of other arrays are described, never assembled" {
+	local version
+	for version in 0.90 1.0 1.1 1.2; do
+		truncate -s 0 "$T/i.img"; truncate -s 64M "$T/i.img"
+		member $version 5
+		try 1
+		part 0 '"status":"raid_member"' '"level":5' '"role":1' \
+			"\"version\":\"$version\"" 'member 1 of a RAID5 of 2 disks'
+	done
+	[ ! -e /proc/mdstat ] || ! grep -q '^md' /proc/mdstat
+}
+
+@test "a RAID1 member in a partition" {
+	printf 'label: dos\nstart=2048,size=40960,type=fd\n' | sfdisk -q "$T/i.img"
+	md_super 1.2 1 >"$T/super"
+	place super $((2048 + 8)); place fs1 $((2048 + 128))
+	try 0
+	part 1 '"status":"ok"' "\"mount\":\"$MNT/p1\"" '"version":"1.2"'
+	[ "$(cat "$MNT/p1/name")" = one ]
+	gone
+}
+
+# lvm_member SECTOR: a physical volume at SECTOR with four volumes: home in
+# one piece, root in two, mirror of another kind, far on another disk
+lvm_member() {
+	perl -e '
+		my $text = <<"X";
+vg0 {
+id = "aaaaaa-aaaa-aaaa-aaaa-aaaa-aaaa-aaaaaa"
+seqno = 5
+format = "lvm2" # informational
+status = ["RESIZEABLE", "READ", "WRITE"]
+extent_size = 8192
+physical_volumes {
+ pv0 { id = "012345-6789-abcd-efgh-ijkl-mnop-qrstuv" pe_start = 2048 pe_count = 12 }
+ pv1 { id = "zzzzzz-zzzz-zzzz-zzzz-zzzz-zzzz-zzzzzz" pe_start = 2048 pe_count = 12 }
+}
+logical_volumes {
+ home { id = "hhhhhh-hhhh-hhhh-hhhh-hhhh-hhhh-hhhhhh" segment_count = 2
+  segment1 { start_extent = 0 extent_count = 1 type = "striped" stripe_count = 1 stripes = [ "pv0", 3 ] }
+  segment2 { start_extent = 1 extent_count = 2 type = "striped" stripe_count = 1 stripes = [ "pv0", 4 ] } }
+ root { id = "r" segment_count = 2
+  segment1 { start_extent = 0 extent_count = 1 type = "striped" stripe_count = 1 stripes = [ "pv0", 0 ] }
+  segment2 { start_extent = 1 extent_count = 1 type = "striped" stripe_count = 1 stripes = [ "pv0", 8 ] } }
+ mirror { id = "m" segment_count = 1
+  segment1 { start_extent = 0 extent_count = 1 type = "raid1" device_count = 2 } }
+ far { id = "f" segment_count = 1
+  segment1 { start_extent = 0 extent_count = 1 type = "striped" stripe_count = 1 stripes = [ "pv1", 0 ] } }
+}
+}
+X
+		my $label = pack("a8Q<VVa8", "LABELONE", 1, 0, 32, "LVM2 001");
+		my $pv = pack("a32Q<", "0123456789abcdefghijklmnopqrstuv", 50 << 20) .
+		    pack("Q<4", 1 << 20, 0, 0, 0) . pack("Q<4", 4096, 1044480, 0, 0);
+		my $mda = pack("Va16VQ<Q<", 0, " LVM2 x[5A%r0N*>", 1, 4096, 1044480);
+		# the text is wrapped around the end of its ring
+		my $first = 100;
+		$mda .= pack("Q<Q<VV", 1044480 - $first, length $text, 0, 0);
+		my $b = "\0" x 1048576;
+		my $crc = 0xf597a6cf;
+		for (unpack "C*", substr($label, 20) . $pv .
+		    "\0" x (480 - length $pv)) {
+			$crc ^= $_;
+			$crc = $crc & 1 ? $crc >> 1 ^ 0xedb88320 : $crc >> 1 for 1..8 }
+		substr($label, 16, 4) = pack "V", $crc;
+		substr($b, 512, length $label) = $label;
+		substr($b, 544, length $pv) = $pv;
+		substr($b, 4096, length $mda) = $mda;
+		substr($b, 4096 + 1044480 - $first, $first) = substr($text, 0, $first);
+		substr($b, 4096 + 512, length($text) - $first) = substr($text, $first);
+		print $b' >"$T/pv"
+	place pv "$1"
+	place fs1 $(($1 + 2048 + 3 * 8192))
+}
+
+lvm_parts() {
+	part "$1" '"status":"lvm_detected"' '"vg":"vg0"' \
+		'"pv_uuid":"012345-6789-abcd-efgh-ijkl-mnop-qrstuv"' \
+		'"lvs":?"home","root","mirror","far"?'
+	part $(($1 * 1000 + 1)) '"status":"ok"' '"lv":"home"' '"size":12582912'
+	part $(($1 * 1000 + 2)) '"status":"lvm_detected"' 'not in one piece'
+	part $(($1 * 1000 + 3)) '"status":"lvm_detected"' 'not linear'
+	part $(($1 * 1000 + 4)) '"status":"lvm_detected"' 'another physical volume'
+	[ "$(cat "$MNT/p$(($1 * 1000 + 1))/name")" = one ]
+	gone
+}
+
+@test "LVM2 on the whole medium" {
+	lvm_member 0
+	try 3
+	has "$output" '"layout":"multi"'
+	lvm_parts 0
+}
+
+@test "LVM2 in a partition, with a file system beside it" {
+	printf 'label: dos\nstart=2048,size=16384\nstart=20480,size=102400,type=8e\n' |
+		sfdisk -q "$T/i.img"
+	place fs2 2048
+	lvm_member 20480
+	try 3
+	part 1 '"status":"ok"'
+	lvm_parts 2
+}
+
+@test "LVM1 is described" {
+	perl -e '
+		my $pv = pack("a2vV10", "HM", 1, 0, 1024, 4096, 1024, 8192, 4096,
+		    16384, 656, 65536, 4096);
+		$pv .= pack("a128a128", "0123456789abcdefghijklmnopqrstuv", "oldvg");
+		$pv .= "\0" x (16384 - length $pv);
+		print $pv, pack("a328a328", "/dev/oldvg/lv1", "/dev/oldvg/lv2")
+		' >"$T/pv"
+	place pv 0
+	try 1
+	part 0 '"status":"lvm_detected"' '"format":1' '"vg":"oldvg"' \
+		'"lvs":?"/dev/oldvg/lv1","/dev/oldvg/lv2"?'
+}
+
+@test "ntfs through ntfs-3g, dirty or not" {
+	need ntfs-3g ntfs-3g
+	mkntfs -F -q -L windows "$T/i.img" 2>/dev/null
+	mkdir "$T/rw"
+	ntfs-3g "$T/i.img" "$T/rw"
+	cp "$T/one/data" "$T/rw/"
+	umount "$T/rw"
+	try 0
+	part 0 '"fstype":"ntfs"' '"status":"ok"' '"label":"windows"'
+	cmp "$T/one/data" "$MNT/data"
+	has "$(grep " $MNT " /proc/self/mountinfo)" 'ro,nosuid,nodev,noexec,noatime'
+	gone
+}
+
+@test "exfat through its driver" {
+	[ -x /usr/sbin/mount.exfat-fuse ] || [ -x /sbin/mount.exfat-fuse ] ||
+		skip "needs mount.exfat-fuse (package exfat-fuse)"
+	need mkfs.exfat exfatprogs
+	mkfs.exfat -L card "$T/i.img" >/dev/null
+	try 0
+	part 0 '"fstype":"exfat"' '"status":"ok"'
+	gone
+}
+
+@test "iso9660 through fuseiso where the kernel has none" {
+	need genisoimage genisoimage
+	need fuseiso fuseiso
+	genisoimage -quiet -R -J -V disc -o "$T/i.img" "$T/one"
+	try 0
+	part 0 '"fstype":"iso9660"' '"status":"ok"' '"label":"disc"'
+	cmp "$T/one/data" "$MNT/data"
+	gone
+}
+
+@test "what neither kernel nor driver has is unsupported, with a package" {
+	grep -qw vfat /proc/filesystems && skip "this kernel has vfat"
+	need mkfs.vfat dosfstools
+	mkfs.vfat "$T/i.img" >/dev/null
+	try 1
+	part 0 '"fstype":"vfat"' '"status":"unsupported_fs"' 'package user-mode-linux'
+}
+
+@test "encrypted and foreign volumes are unsupported and named" {
+	printf 'LUKS\xba\xbe\0\1' >"$T/luks"; truncate -s 4096 "$T/luks"
+	place luks 0
+	try 1
+	part 0 '"fstype":"crypto_LUKS"' '"status":"unsupported_fs"'
+}
+
+@test "a broken partition does not stop the others" {
+	printf 'label: dos\nstart=2048,size=16384\nstart=20480,size=16384\n' |
+		sfdisk -q "$T/i.img"
+	place fs1 2048; place fs2 20480
+	# its group descriptors
+	dd if=/dev/urandom of="$T/i.img" bs=1024 seek=1026 count=200 \
+		conv=notrunc status=none
+	try 3
+	part 1 '"status":"failed"' 'could not mount it as ext4'
+	part 2 '"status":"ok"'
+	gone
+}
