@@ -201,21 +201,53 @@ LANGUAGE sql IMMUTABLE AS 'SELECT 1314149463';		-- "NTTW"
 
 -- The tables of a medium, not attached yet, without keys: a load fills them,
 -- calls catalogue_key_partitions(), and attaches them in the same transaction.
-CREATE FUNCTION catalogue_create_partitions(medium text) RETURNS void
+-- Tables that are to replace others are made in the schema replacement.
+--
+-- Not LIKE the parents, which would keep them locked until the load is over:
+-- whoever drops a medium would wait for it, and everybody else behind him.
+CREATE SCHEMA replacement;
+
+CREATE FUNCTION catalogue_create_partition(parent regclass, of_schema text,
+	name text, medium text) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-	inode_p text := 'inode_p_' || medium;
-	path_p text := 'path_p_' || medium;
+	columns text;
+	checks text;
+BEGIN
+	SELECT string_agg(format('%I %s%s%s', a.attname,
+			format_type(a.atttypid, a.atttypmod),
+			CASE WHEN a.attnotnull THEN ' NOT NULL' END,
+			CASE WHEN a.attname = 'medium_hash'
+				THEN format(' DEFAULT %L', medium)
+			WHEN a.attgenerated = 's'
+				THEN format(' GENERATED ALWAYS AS (%s) STORED',
+					pg_get_expr(d.adbin, d.adrelid))
+			WHEN d.adbin IS NOT NULL
+				THEN ' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid)
+			END), ', ' ORDER BY a.attnum)
+	INTO columns
+	FROM pg_attribute a LEFT JOIN pg_attrdef d
+		ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+	WHERE a.attrelid = parent AND a.attnum > 0 AND NOT a.attisdropped;
+	SELECT string_agg(format(', CONSTRAINT %I %s', conname,
+			pg_get_constraintdef(oid)), '' ORDER BY conname)
+	INTO checks
+	FROM pg_constraint WHERE conrelid = parent AND contype = 'c';
+	EXECUTE format('CREATE TABLE %I.%I (%s%s, CHECK (medium_hash = %L))',
+		of_schema, name, columns, checks, medium);
+END $$;
+
+CREATE FUNCTION catalogue_create_partitions(medium text,
+	of_schema text DEFAULT current_schema()) RETURNS void
+LANGUAGE plpgsql AS $$
 BEGIN
 	IF medium !~ '^[a-z0-9][a-z0-9_-]{0,54}$' THEN
 		RAISE EXCEPTION 'not a medium: %', medium;
 	END IF;
-	EXECUTE format('CREATE TABLE %I (LIKE inode INCLUDING DEFAULTS '
-		'INCLUDING GENERATED INCLUDING CONSTRAINTS, '
-		'CHECK (medium_hash = %L))', inode_p, medium);
-	EXECUTE format('CREATE TABLE %I (LIKE path INCLUDING DEFAULTS '
-		'INCLUDING CONSTRAINTS, CHECK (medium_hash = %L))',
-		path_p, medium);
+	PERFORM catalogue_create_partition('inode', of_schema,
+		'inode_p_' || medium, medium);
+	PERFORM catalogue_create_partition('path', of_schema,
+		'path_p_' || medium, medium);
 END $$;
 
 -- Index names share one schema with all others: where <medium> is too long
@@ -228,19 +260,20 @@ LANGUAGE sql IMMUTABLE AS $$
 			left(md5(medium), 16) || '_fk_idx' END
 $$;
 
-CREATE FUNCTION catalogue_key_partitions(medium text) RETURNS void
+CREATE FUNCTION catalogue_key_partitions(medium text,
+	of_schema text DEFAULT current_schema()) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-	inode_p text := 'inode_p_' || medium;
-	path_p text := 'path_p_' || medium;
+	inode_p text := format('%I.%I', of_schema, 'inode_p_' || medium);
+	path_p text := format('%I.%I', of_schema, 'path_p_' || medium);
 BEGIN
-	EXECUTE format('ALTER TABLE %I ADD PRIMARY KEY (dev, ino)', inode_p);
-	EXECUTE format('CREATE INDEX %I ON %I (dev, ino)',
+	EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (dev, ino)', inode_p);
+	EXECUTE format('CREATE INDEX %I ON %s (dev, ino)',
 		catalogue_fk_index_name(medium), path_p);
-	EXECUTE format('ALTER TABLE %I ADD FOREIGN KEY (dev, ino) '
-		'REFERENCES %I (dev, ino)', path_p, inode_p);
-	EXECUTE format('ANALYZE %I', inode_p);
-	EXECUTE format('ANALYZE %I', path_p);
+	EXECUTE format('ANALYZE %s', inode_p);
+	EXECUTE format('ANALYZE %s', path_p);
+	EXECUTE format('ALTER TABLE %s ADD FOREIGN KEY (dev, ino) '
+		'REFERENCES %s (dev, ino)', path_p, inode_p);
 END $$;
 
 CREATE FUNCTION catalogue_attach_partitions(medium text) RETURNS void
@@ -262,4 +295,16 @@ BEGIN
 	DELETE FROM work_range WHERE medium_hash = medium;
 	DELETE FROM inode_damage WHERE medium_hash = medium;
 	DELETE FROM diagnostic_event WHERE medium_hash = medium;
+END $$;
+
+-- What was made in the schema replacement takes the place of what was there.
+CREATE FUNCTION catalogue_replace_partitions(medium text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM catalogue_drop_partitions(medium);
+	EXECUTE format('ALTER TABLE replacement.%I SET SCHEMA %I',
+		'inode_p_' || medium, current_schema());
+	EXECUTE format('ALTER TABLE replacement.%I SET SCHEMA %I',
+		'path_p_' || medium, current_schema());
+	PERFORM catalogue_attach_partitions(medium);
 END $$;
