@@ -1,0 +1,452 @@
+#define _GNU_SOURCE
+#include "run_medium.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "catalogue.h"
+#include "config.h"
+#include "db.h"
+#include "diag.h"
+#include "fsutil.h"
+#include "mapfile.h"
+#include "mounted.h"
+#include "spawn.h"
+
+/* An image below IMAGE_ROOT whose hash begins so; NULL unless it is one. */
+static char *
+image_by_prefix(const char *prefix)
+{
+	const char *root = config_get(CONFIG_IMAGE_ROOT);
+	size_t len = strlen(prefix);
+	const struct dirent *entry;
+	char *found = NULL;
+	DIR *dir;
+
+	if (len < 8 || strspn(prefix, "0123456789abcdef") != len)
+		return NULL;
+	dir = opendir(root);
+	while (dir && (entry = readdir(dir))) {
+		const char *name = entry->d_name;
+		size_t n = strlen(name);
+
+		if (strncmp(name, prefix, len) || n < 4 ||
+		    strcmp(name + n - 4, ".img"))
+			continue;
+		if (found)
+			die(EXIT_FAILED, "%s is the beginning of several "
+			    "images in %s", quoted(prefix), quoted(root));
+		found = path_join(root, name);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static char *
+text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? xstrdup(text) : NULL;
+}
+
+static void
+set_hash(struct run_medium *m, const char *hash)
+{
+	if (!hash || !medium_valid(hash))
+		die(EXIT_FAILED, "ntt-identify printed no medium");
+	snprintf(m->hash, sizeof m->hash, "%s", hash);
+}
+
+/* "/x/y.img" has its map at "/x/y.map". */
+static const char *
+health_of(const char *image, uint64_t size)
+{
+	size_t len = strlen(image);
+	const char *health = NULL;
+	struct mapfile map;
+	char *path, *error = NULL;
+	struct stat st;
+
+	if (len > 4 && !strcmp(image + len - 4, ".img"))
+		len -= 4;
+	path = xasprintf("%.*s.map", (int)len, image);
+	if (stat(path, &st) < 0)
+		goto out;
+	if (mapfile_load(&map, path, &error) < 0) {
+		warn("%s: the health of the image is unknown", error);
+		goto out;
+	}
+	health = mapfile_health(&map, size);
+	if (!health)
+		warn("%s does not cover the image: its health is unknown",
+		    quoted(path));
+	mapfile_free(&map);
+out:
+	free(error);
+	free(path);
+	return health;
+}
+
+static void
+take_identity(struct run_medium *m, const char *operand, const char *text)
+{
+	json_error_t error;
+	json_t *object = json_loads(text, 0, &error);
+	char *kind, *hash;
+
+	if (!object)
+		die(EXIT_FAILED, "ntt-identify printed no JSON: %s",
+		    error.text);
+	kind = text_of(object, "kind");
+	hash = text_of(object, "hash");
+	set_hash(m, hash);
+	m->human = text_of(object, "human");
+	m->size = (uint64_t)json_integer_value(json_object_get(object,
+	    "size"));
+	m->identity = xstrdup(text);
+	m->path = realpath(operand, NULL);
+	if (!m->path)
+		die_errno("could not resolve %s: %m", quoted(operand));
+	m->is_image = kind && strcmp(kind, "directory") != 0;
+	m->kind = m->is_image ? "image" : "directory";
+	if (m->is_image) {
+		m->root = path_join(config_get(CONFIG_MOUNT_ROOT), m->hash);
+		m->health = health_of(m->path, m->size);
+	} else {
+		m->root = xstrdup(m->path);
+	}
+	free(kind);
+	free(hash);
+	json_decref(object);
+}
+
+void
+run_medium_identify(struct run_medium *m, const char *operand, int image,
+    const char *label, int force)
+{
+	char *argv[8], *found = NULL;
+	struct buf out = BUF_INIT;
+	struct stat st;
+	int n = 0, status;
+
+	memset(m, 0, sizeof *m);
+	if (image && stat(operand, &st) < 0 && errno == ENOENT)
+		found = image_by_prefix(operand);
+	if (found)
+		operand = found;
+	argv[n++] = (char *)"ntt-identify";
+	argv[n++] = (char *)"--json";
+	if (force)
+		argv[n++] = (char *)"--force";
+	if (label) {
+		argv[n++] = (char *)"--label";
+		argv[n++] = (char *)(uintptr_t)label;
+	}
+	argv[n++] = (char *)"--";
+	argv[n++] = (char *)(uintptr_t)operand;
+	argv[n] = NULL;
+	status = run_capture(argv, NULL, &out, 1 << 16, 0);
+	if (status == EXIT_NOPROG || status == EXIT_NOEXEC)
+		die(status, "could not run ntt-identify: %m");
+	if (status != EXIT_DONE)
+		exit(status);
+	take_identity(m, operand, out.data);
+	if (image && !m->is_image)
+		die(EXIT_USAGE, "%s is a directory, not an image",
+		    quoted(operand));
+	if (m->is_image && !medium_mountable(m->hash))
+		die(EXIT_USAGE, "an image needs a hash and not a label: only "
+		    "media with a hash can be mounted");
+	buf_free(&out);
+	free(found);
+}
+
+int
+run_medium_of_raw(struct run_medium *m, const char *raw, const char *label)
+{
+	const char *base = strrchr(raw, '/');
+	size_t len;
+
+	memset(m, 0, sizeof *m);
+	m->kind = "raw";
+	base = base ? base + 1 : raw;
+	len = strlen(base);
+	if (label) {
+		snprintf(m->hash, sizeof m->hash, "%s", label);
+		return 0;
+	}
+	if (len < 5 || len - 4 > MEDIUM_MAX || strcmp(base + len - 4, ".raw"))
+		return -1;
+	memcpy(m->hash, base, len - 4);
+	m->hash[len - 4] = '\0';
+	return medium_valid(m->hash) ? 0 : -1;
+}
+
+void
+run_medium_free(struct run_medium *m)
+{
+	free(m->path);
+	free(m->root);
+	free(m->human);
+	free(m->identity);
+	memset(m, 0, sizeof *m);
+}
+
+/* Evidence. */
+
+static PGresult *
+must(PGresult *res, const struct run_medium *m)
+{
+	if (!res)
+		db_die("could not look at %s", m->hash);
+	return res;
+}
+
+/* The one boolean of a statement with the hash as its parameter. */
+static int
+truth(const struct run_medium *m, PGconn *db, const char *sql)
+{
+	PGresult *res = must(db_query(db, sql, m->hash), m);
+	int yes = PQntuples(res) > 0 && db_bool(res, 0, 0);
+
+	PQclear(res);
+	return yes;
+}
+
+int
+run_medium_registered(const struct run_medium *m, PGconn *db)
+{
+	const char *params[] = { m->hash, m->health, m->path };
+	PGresult *res = must(db_query_n(db, "SELECT health IS NOT DISTINCT "
+	    "FROM $2 AND source_path IS NOT DISTINCT FROM $3 FROM medium "
+	    "WHERE medium_hash = $1", 3, params), m);
+	int yes = PQntuples(res) > 0 && db_bool(res, 0, 0);
+
+	PQclear(res);
+	return yes;
+}
+
+int
+run_medium_mounted(const struct run_medium *m, struct buf *why)
+{
+	struct mounted mounts;
+	int yes;
+
+	if (!m->is_image)
+		return 0;
+	yes = mounted_call(&mounts, "status", m->hash, NULL, 0) == 0 &&
+	    mounts.layout != LAYOUT_NONE && mounted_count(&mounts) > 0;
+	if (mounts.error && why)
+		buf_puts(why, mounts.error);
+	mounted_free(&mounts);
+	return yes;
+}
+
+int
+run_medium_loaded(const struct run_medium *m, PGconn *db, struct buf *why)
+{
+	int rows = catalogue_loaded(db, m->hash);
+	int said = truth(m, db, "SELECT enum_done IS NOT NULL FROM medium "
+	    "WHERE medium_hash = $1");
+
+	if (rows < 0)
+		db_die("could not look at %s", m->hash);
+	if (rows != said && why)
+		buf_puts(why, rows ? "it has rows but no enum_done" :
+		    "it has enum_done but no rows");
+	return rows && said;
+}
+
+int
+run_medium_copied(const struct run_medium *m, PGconn *db, struct buf *why)
+{
+	char *inode, *sql;
+	PGresult *res;
+	int pending;
+
+	if (!run_medium_loaded(m, db, why) ||
+	    !truth(m, db, "SELECT copy_done IS NOT NULL FROM medium "
+	    "WHERE medium_hash = $1"))
+		return 0;
+	inode = db_ident(db, "inode_p_", m->hash);
+	sql = sql_on("SELECT EXISTS (SELECT FROM %s WHERE "
+	    "status = 'pending')", inode);
+	res = must(db_query(db, sql), m);
+	pending = db_bool(res, 0, 0);
+	PQclear(res);
+	free(sql);
+	free(inode);
+	if (pending && why)
+		buf_puts(why, "it has copy_done, but inodes are pending");
+	return !pending;
+}
+
+int
+run_medium_archived(const struct run_medium *m, PGconn *db, struct buf *why)
+{
+	PGresult *res = must(db_query(db, "SELECT archive_path FROM medium "
+	    "WHERE medium_hash = $1 AND archived_at IS NOT NULL", m->hash),
+	    m);
+	struct stat st;
+	int yes = PQntuples(res) > 0;
+
+	if (yes && stat(db_text(res, 0, 0), &st) < 0) {
+		if (why)
+			buf_printf(why, "its archive %s is not there",
+			    quoted(db_text(res, 0, 0)));
+		yes = 0;
+	}
+	PQclear(res);
+	return yes;
+}
+
+static int64_t
+count_inodes(const struct run_medium *m, PGconn *db, const char *condition)
+{
+	char *inode, *sql;
+	PGresult *res;
+	int64_t n;
+
+	if (catalogue_loaded(db, m->hash) != 1)
+		return 0;
+	inode = db_ident(db, "inode_p_", m->hash);
+	sql = xasprintf("SELECT count(*) FROM %s WHERE %s", inode, condition);
+	res = must(db_query(db, sql), m);
+	n = db_int(res, 0, 0);
+	PQclear(res);
+	free(sql);
+	free(inode);
+	return n;
+}
+
+int64_t
+run_medium_inodes(const struct run_medium *m, PGconn *db)
+{
+	return db ? count_inodes(m, db, "true") : 0;
+}
+
+int64_t
+run_medium_failed(const struct run_medium *m, PGconn *db)
+{
+	return db ? count_inodes(m, db, "status IN ('failed_retryable', "
+	    "'failed_permanent')") : 0;
+}
+
+/* Changes. */
+
+int
+run_medium_register(const struct run_medium *m, PGconn *db,
+    const char *message)
+{
+	char size[24];
+	const char *params[] = { m->hash, m->human, message, m->kind, m->path,
+		m->size ? size : NULL, m->identity,
+		m->is_image ? m->path : NULL, m->health };
+	PGresult *res;
+
+	snprintf(size, sizeof size, "%llu", (unsigned long long)m->size);
+	res = db_query_n(db, "INSERT INTO medium AS m (medium_hash, "
+	    "medium_human, message, source_kind, source_path, size_bytes, "
+	    "identity, image_path, health) "
+	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+	    "ON CONFLICT (medium_hash) DO UPDATE SET "
+	    "message = coalesce(excluded.message, m.message), "
+	    "source_kind = excluded.source_kind, "
+	    "source_path = excluded.source_path, "
+	    "size_bytes = coalesce(excluded.size_bytes, m.size_bytes), "
+	    "identity = coalesce(m.identity, excluded.identity), "
+	    "image_path = excluded.image_path, health = excluded.health",
+	    9, params);
+	PQclear(res);
+	return res ? 0 : -1;
+}
+
+static int
+save_partition(PGconn *db, const struct run_medium *m, const char *table,
+    const struct mounted_partition *p)
+{
+	char number[16], start[24], size[24];
+	const char *params[] = { m->hash, number, start, size, table,
+		p->fstype, p->uuid, p->label, p->status, p->reason,
+		p->detail };
+	PGresult *res;
+
+	snprintf(number, sizeof number, "%u", p->num);
+	snprintf(start, sizeof start, "%llu", (unsigned long long)p->start);
+	snprintf(size, sizeof size, "%llu", (unsigned long long)p->size);
+	res = db_query_n(db, "INSERT INTO medium_partition (medium_hash, "
+	    "number, start_bytes, size_bytes, table_type, filesystem, uuid, "
+	    "label, status, reason, detail) VALUES ($1, $2, $3, $4, $5, $6, "
+	    "$7, $8, $9, $10, $11)", 11, params);
+	PQclear(res);
+	return res ? 0 : -1;
+}
+
+static int
+save_layout(PGconn *db, const struct run_medium *m,
+    const struct mounted *mounts)
+{
+	size_t i;
+
+	if (db_begin(db) < 0 || db_do(db, "DELETE FROM medium_partition "
+	    "WHERE medium_hash = $1", m->hash) < 0)
+		return -1;
+	for (i = 0; i < mounts->count; i++)
+		if (save_partition(db, m, mounts->table,
+		    &mounts->partitions[i]) < 0)
+			return -1;
+	if (db_do(db, "UPDATE medium SET fs_type = (SELECT filesystem FROM "
+	    "medium_partition WHERE medium_hash = $1 AND filesystem IS NOT "
+	    "NULL ORDER BY number LIMIT 1) WHERE medium_hash = $1",
+	    m->hash) < 0)
+		return -1;
+	return db_commit(db);
+}
+
+int
+run_medium_mount(const struct run_medium *m, PGconn *db)
+{
+	struct mounted mounts;
+	int status;
+
+	if (mounted_call(&mounts, "mount", m->hash, m->path, 0) < 0) {
+		warn("could not mount %s: %s", quoted(m->path), mounts.error);
+		status = EXIT_FAILED;
+	} else if (mounted_count(&mounts) == 0) {
+		warn("nothing of %s could be mounted%s%s", quoted(m->path),
+		    mounts.error ? ": " : "", mounts.error ? mounts.error :
+		    "");
+		status = mounts.status == EXIT_DONE ? EXIT_FAILED :
+		    mounts.status;
+	} else {
+		status = mounts.status;
+	}
+	if (mounts.layout != LAYOUT_NONE && save_layout(db, m, &mounts) < 0)
+		db_die("could not record the partitions of %s", m->hash);
+	mounted_free(&mounts);
+	return status;
+}
+
+int
+run_medium_unmount(const struct run_medium *m)
+{
+	struct mounted mounts;
+	int status = EXIT_FAILED;
+
+	if (mounted_call(&mounts, "unmount", m->hash, NULL, 0) == 0)
+		status = mounts.status;
+	if (status != EXIT_DONE)
+		warn("could not unmount %s%s%s", m->hash,
+		    mounts.error ? ": " : "", mounts.error ? mounts.error :
+		    "");
+	mounted_free(&mounts);
+	return status;
+}

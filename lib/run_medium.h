@@ -1,0 +1,61 @@
+/*
+ * A medium on its way through the pipeline: what it is, and the evidence of
+ * how far it came.  Evidence is rows, files and mounts of this moment.
+ */
+#ifndef NTT_RUN_MEDIUM_H
+#define NTT_RUN_MEDIUM_H
+
+#include <libpq-fe.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "medium.h"
+
+struct run_medium {
+	char hash[MEDIUM_MAX + 1];
+	const char *kind;	/* medium.source_kind */
+	int is_image;
+	char *path;		/* of the source, absolute */
+	char *root;		/* of the tree; NULL for a .raw */
+	char *human;
+	char *identity;		/* JSON of ntt-identify */
+	uint64_t size;		/* bytes; 0 for directories */
+	const char *health;	/* from the map beside the image, or NULL */
+};
+
+/*
+ * Runs ntt-identify on the operand; image: it must be an image, and may be the
+ * beginning of the hash of one below IMAGE_ROOT.  Ends the program with one
+ * line when that fails.
+ */
+void run_medium_identify(struct run_medium *m, const char *operand,
+	int image, const char *label, int force);
+/* The medium a .raw is of, from its name or the label; 0 or -1. */
+int run_medium_of_raw(struct run_medium *m, const char *raw,
+	const char *label);
+void run_medium_free(struct run_medium *m);
+
+/*
+ * 1 done, 0 not; why may get a clause.  They end the program when the
+ * catalogue fails.
+ */
+int run_medium_registered(const struct run_medium *m, PGconn *db);
+int run_medium_mounted(const struct run_medium *m, struct buf *why);
+int run_medium_loaded(const struct run_medium *m, PGconn *db,
+	struct buf *why);
+int run_medium_copied(const struct run_medium *m, PGconn *db,
+	struct buf *why);
+int run_medium_archived(const struct run_medium *m, PGconn *db,
+	struct buf *why);
+
+int64_t run_medium_inodes(const struct run_medium *m, PGconn *db);
+int64_t run_medium_failed(const struct run_medium *m, PGconn *db);
+
+/* The row of the medium, made or brought up to date; 0 or -1. */
+int run_medium_register(const struct run_medium *m, PGconn *db,
+	const char *message);
+/* Through ntt-mount-helper; the partitions go into the catalogue. */
+int run_medium_mount(const struct run_medium *m, PGconn *db);
+int run_medium_unmount(const struct run_medium *m);
+
+#endif
