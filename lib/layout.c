@@ -255,8 +255,8 @@ expand_lvm(struct probe *p, struct volume *v, int nesting)
 	if (lvm_meta_find(p->fd, v->data, v->length, &m) != 1)
 		goto out;
 	lvm_detail(v, &m);
-	snprintf(v->reason, sizeof v->reason, "physical volume of LVM%d "
-	    "group \"%.100s\"", m.format, m.vg);
+	snprintf(v->reason, sizeof v->reason, "physical volume of an LVM%d "
+	    "group", m.format);
 	if (v->num == 0 && m.count) {
 		p->l->multi = 1;
 		copy_text(p->l->table, sizeof p->l->table, "lvm");

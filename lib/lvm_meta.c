@@ -18,6 +18,9 @@ enum {
 	MAX_VOLUMES = 900
 };
 
+/* No disk is as large: sums of two places cannot overflow. */
+static const uint64_t max_place = (uint64_t)1 << 60;
+
 /* ---- a tree of sections and values: name { … }  name = value ---- */
 
 struct node {
@@ -224,7 +227,7 @@ add_segment(struct lvm_volume *v, const struct node *segment,
 	    __builtin_add_overflow(at,
 	    number_of(pv->child, "pe_start") * SECTOR, &at) ||
 	    __builtin_mul_overflow(number_of(segment, "extent_count"),
-	    extent, &bytes))
+	    extent, &bytes) || at > max_place || bytes > max_place - v->size)
 		return "its numbers make no sense";
 	if (v->size == 0)
 		v->start = at;
