@@ -23,6 +23,7 @@
 #include "db.h"
 #include "diag.h"
 #include "fsutil.h"
+#include "intake.h"
 #include "json.h"
 #include "load.h"
 #include "log.h"
@@ -32,31 +33,13 @@
 #include "prog.h"
 #include "progress.h"
 #include "raw.h"
-#include "seen.h"
 #include "sig.h"
-#include "spool.h"
 #include "strip.h"
 
 enum {
 	WAIT_SECONDS = 600,
 	DUPLICATES_LOGGED = 1000,
 	LEAST_RECORD = 40		/* bytes, for an estimate */
-};
-
-/* What is kept of a record until its inode's row can be written. */
-struct entry {
-	uint64_t dev, ino, nlink, size;
-	int64_t mtime;
-	char type;
-	char included;			/* its path is not excluded */
-	char pad[6];
-};
-
-/* In front of the path of a record that may be a duplicate. */
-struct suspect {
-	struct entry entry;
-	int64_t pattern;
-	uint64_t record, path_len;
 };
 
 static struct {
@@ -73,16 +56,9 @@ static struct {
 	struct pattern_set *patterns;
 	struct load_medium row;
 	char *human, *source_path;
-	/* on the way */
 	struct load load;
-	struct seen_inodes inodes;
-	struct seen_paths paths;
-	struct spool entries, suspects;
-	uint64_t suspect_count;
+	struct intake intake;
 	double started;
-	/* for the report */
-	uint64_t inode_count, path_count, excluded, duplicates, oversized;
-	uint64_t excluded_inodes, non_files, pending, pending_bytes;
 } job;
 
 static const struct option_help options[] = {
@@ -153,13 +129,6 @@ load_failed(const char *doing)
 	give_up(exit_for_errno(err), "could not %s: %m", doing);
 }
 
-static void __attribute__((noreturn))
-spool_failed(void)
-{
-	give_up(exit_for_errno(errno), "could not keep rows in a temporary "
-	    "file: %m");
-}
-
 static void
 on_blocked(const char *text)
 {
@@ -207,136 +176,43 @@ refuse_if_loaded(void)
 		    "(--replace --force forgets that)", job.medium);
 }
 
-/* The letter of the catalogue; legacy files have a mode in its place. */
-static char
-type_of(const struct raw_record *r)
+/* After a function of intake.h returned -1. */
+static void __attribute__((noreturn))
+intake_failed(void)
 {
-	if (r->type == 'U')
-		return '?';
-	if (r->type != '?')
-		return r->type;
-	switch (r->mode & S_IFMT) {
-	case S_IFREG: return 'f';
-	case S_IFDIR: return 'd';
-	case S_IFLNK: return 'l';
-	case S_IFBLK: return 'b';
-	case S_IFCHR: return 'c';
-	case S_IFIFO: return 'p';
-	case S_IFSOCK: return 's';
-	default: return '?';
-	}
-}
-
-/* Damaged file systems have sizes that cannot be. */
-static uint64_t
-size_of(const struct raw_record *r)
-{
-	uint64_t most = INT64_MAX;
-
-	if (job.load.size_bytes >= 0 &&
-	    (!strcmp(job.load.source_kind, "device") ||
-	    !strcmp(job.load.source_kind, "image")))
-		most = (uint64_t)job.load.size_bytes;
-	if (r->size <= most)
-		return r->size;
-	job.oversized++;
-	return most;
+	load_failed(job.intake.doing);
 }
 
 static void
-put_path(struct copyin *c, const struct entry *e, const char *path,
-    size_t len, int64_t pattern)
-{
-	copyin_int8(c, e->dev);
-	copyin_int8(c, e->ino);
-	copyin_bytes(c, path, len);
-	if (pattern < 0) {
-		copyin_null(c);
-	} else {
-		const char *text = pattern_text(job.patterns, (size_t)pattern);
-
-		copyin_bytes(c, text, strlen(text));
-	}
-}
-
-static size_t
-room_for(size_t len, int64_t pattern)
-{
-	return 64 + len + (pattern < 0 ? 0 : strlen(pattern_text(job.patterns,
-	    (size_t)pattern)));
-}
-
-static void
-see_inode(const struct entry *e)
-{
-	switch (seen_inode(&job.inodes, e->dev, e->ino, e->included)) {
-	case 0:
-		return;
-	case 1:
-		job.inode_count++;
-		if (spool_put(&job.entries, e, sizeof *e) < 0)
-			spool_failed();
-		return;
-	default:
-		give_up(EXIT_FAILED, "cannot load more than %d devices into "
-		    "one medium", SEEN_DEVS_MAX);
-	}
-}
-
-static void
-accept_path(const struct entry *e, int64_t pattern)
-{
-	job.path_count++;
-	job.excluded += pattern >= 0;
-	see_inode(e);
-}
-
-static void
-suspect_path(const struct entry *e, int64_t pattern, const char *path,
+on_duplicate(const struct intake_entry *e, uint64_t number, const char *path,
     size_t len)
 {
-	struct suspect s = {
-		.entry = *e, .pattern = pattern,
-		.record = job.reader.records, .path_len = len
-	};
+	struct buf event = BUF_INIT;
 
-	job.suspect_count++;
-	if (spool_put(&job.suspects, &s, sizeof s) < 0 ||
-	    spool_put(&job.suspects, path, len) < 0)
-		spool_failed();
+	if (job.intake.counts.duplicates > DUPLICATES_LOGGED)
+		return;
+	log_begin(&event, "duplicate_path");
+	json_name(&event, "path", path, len);
+	json_u64(&event, "record", number);
+	json_u64(&event, "dev", e->dev);
+	json_u64(&event, "ino", e->ino);
+	log_end(&event);
+	buf_free(&event);
 }
 
 static void
 take_record(const struct raw_record *r)
 {
-	struct entry e = {
-		.dev = r->dev, .ino = r->ino, .mtime = r->mtime,
-		.nlink = r->nlink > INT64_MAX ? INT64_MAX : r->nlink,
-		.size = size_of(r), .type = type_of(r)
-	};
-	int64_t pattern = -1;
-	size_t len;
-	const char *path = strip_path(&job.strip, r->path, r->path_len, &len);
+	int rc = intake_record(&job.intake, r, job.reader.records);
 
-	if (!path)
+	if (rc < 0)
+		intake_failed();
+	if (rc > 0)
 		give_up(EXIT_FAILED, "%s, byte %llu: path %s is not below %s "
 		    "(see --strip)", quoted(job.input),
 		    (unsigned long long)r->path_at,
 		    quoted_bytes(r->path, r->path_len),
 		    quoted(job.strip.prefix));
-	if (job.patterns)
-		pattern = pattern_match(job.patterns, path, len);
-	e.included = pattern < 0;
-	if (!seen_path(&job.paths, path, len)) {
-		suspect_path(&e, pattern, path, len);
-		return;
-	}
-	if (copyin_row(&job.load.paths, 4, room_for(len, pattern)) < 0) {
-		job.load.err = job.load.paths.err;
-		load_failed("load paths");
-	}
-	put_path(&job.load.paths, &e, path, len, pattern);
-	accept_path(&e, pattern);
 }
 
 /* A record, or 0 at the end. */
@@ -383,7 +259,7 @@ describe_medium(const struct raw_record *first)
 	char *root = path_absolute(first->path);
 
 	job.row.kind = job.kind ? job.kind : carved ? "carved" :
-	    job.strip.rule != STRIP_MOUNT && type_of(first) != 'f' &&
+	    job.strip.rule != STRIP_MOUNT && intake_type(first) != 'f' &&
 	    is_directory(root) ? "directory" : "raw";
 	if (!strcmp(job.row.kind, "directory")) {
 		job.human = base_name(root);
@@ -466,170 +342,37 @@ begin_late(void)
 	buf_free(&holder);
 }
 
-/* The next suspect with its path in *path; 0 at the end. */
-static int
-next_suspect(struct suspect *s, struct buf *path)
-{
-	int rc = spool_get(&job.suspects, s, sizeof *s);
-
-	buf_reset(path);
-	if (rc > 0 && s->path_len > 0) {
-		buf_reserve(path, s->path_len);
-		rc = spool_get(&job.suspects, path->data, s->path_len);
-	}
-	if (rc < 0 || (rc == 0 && job.suspects.left > 0))
-		spool_failed();
-	path->len = rc > 0 ? s->path_len : 0;
-	return rc;
-}
-
-static void
-log_duplicate(const struct suspect *s, const struct buf *path)
-{
-	struct buf event = BUF_INIT;
-
-	if (++job.duplicates > DUPLICATES_LOGGED)
-		return;
-	log_begin(&event, "duplicate_path");
-	json_name(&event, "path", path->data ? path->data : "", path->len);
-	json_u64(&event, "record", s->record);
-	json_u64(&event, "dev", s->entry.dev);
-	json_u64(&event, "ino", s->entry.ino);
-	log_end(&event);
-	buf_free(&event);
-}
-
-static void
-send_suspects(struct copyin *c)
-{
-	struct buf path = BUF_INIT;
-	struct suspect s;
-	uint64_t number = 0;
-
-	if (spool_rewind(&job.suspects) < 0)
-		spool_failed();
-	while (next_suspect(&s, &path)) {
-		if (copyin_row(c, 5, 16 + room_for(path.len, s.pattern)) < 0) {
-			job.load.err = c->err;
-			load_failed("compare paths");
-		}
-		copyin_int8(c, number++);
-		put_path(c, &s.entry, path.data ? path.data : "", path.len,
-		    s.pattern);
-	}
-	buf_free(&path);
-}
-
-/*
- * Fingerprints that were there before: the server compares the paths
- * themselves.  The first of several equal ones stays.
- */
-static void
-judge_suspects(void)
-{
-	struct copyin c;
-	struct buf path = BUF_INIT;
-	struct suspect s;
-	uint64_t *innocent, number;
-	size_t count, next = 0;
-
-	if (job.suspect_count == 0)
-		return;
-	copyin_init(&c);
-	if (load_suspects_begin(&job.load, &c) < 0)
-		load_failed("compare paths");
-	send_suspects(&c);
-	if (load_suspects_end(&job.load, &c, &innocent, &count) < 0)
-		load_failed("compare paths");
-	if (spool_rewind(&job.suspects) < 0)
-		spool_failed();
-	for (number = 0; next_suspect(&s, &path); number++) {
-		if (next < count && innocent[next] == number) {
-			next++;
-			accept_path(&s.entry, s.pattern);
-		} else {
-			log_duplicate(&s, &path);
-		}
-	}
-	free(innocent);
-	buf_free(&path);
-	copyin_free(&c);
-}
-
-static const char *
-status_of(const struct entry *e)
-{
-	if (!e->included && !seen_inode_marked(&job.inodes, e->dev, e->ino)) {
-		job.excluded_inodes++;
-		return "excluded";
-	}
-	if (strchr("dbcps", e->type)) {
-		job.non_files++;
-		return "non_file";
-	}
-	job.pending++;
-	job.pending_bytes += e->size;
-	return "pending";
-}
-
-static void
-send_inodes(void)
-{
-	struct copyin *c = &job.load.inodes;
-	const char *status;
-	struct entry e;
-	int rc;
-
-	if (load_inodes_begin(&job.load) < 0)
-		load_failed("load inodes");
-	if (spool_rewind(&job.entries) < 0)
-		spool_failed();
-	while ((rc = spool_get(&job.entries, &e, sizeof e)) > 0) {
-		if (copyin_row(c, 7, 128) < 0) {
-			job.load.err = c->err;
-			load_failed("load inodes");
-		}
-		copyin_int8(c, e.dev);
-		copyin_int8(c, e.ino);
-		copyin_int8(c, e.nlink);
-		copyin_int8(c, e.size);
-		copyin_int8(c, (uint64_t)e.mtime);
-		status = status_of(&e);
-		copyin_bytes(c, status, strlen(status));
-		copyin_bytes(c, &e.type, 1);
-	}
-	if (rc < 0)
-		spool_failed();
-}
-
 static void
 put_counts(struct buf *b)
 {
+	const struct intake_counts *c = &job.intake.counts;
+
 	json_u64(b, "records", job.reader.records);
-	json_u64(b, "inodes", job.inode_count);
-	json_u64(b, "paths", job.path_count);
-	json_u64(b, "excluded", job.excluded);
-	json_u64(b, "duplicates", job.duplicates);
-	json_u64(b, "oversized", job.oversized);
-	json_u64(b, "excluded_inodes", job.excluded_inodes);
-	json_u64(b, "non_files", job.non_files);
-	json_u64(b, "pending", job.pending);
-	json_u64(b, "pending_bytes", job.pending_bytes);
+	json_u64(b, "inodes", c->inodes);
+	json_u64(b, "paths", c->paths);
+	json_u64(b, "excluded", c->excluded);
+	json_u64(b, "duplicates", c->duplicates);
+	json_u64(b, "oversized", c->oversized);
+	json_u64(b, "excluded_inodes", c->excluded_inodes);
+	json_u64(b, "non_files", c->non_files);
+	json_u64(b, "pending", c->pending);
+	json_u64(b, "pending_bytes", c->pending_bytes);
 }
 
 static void
 finish_load(void)
 {
+	const struct intake_counts *c = &job.intake.counts;
 	struct buf counts = BUF_INIT, problems = BUF_INIT;
 
 	json_object(&counts, NULL);
 	put_counts(&counts);
 	json_end_object(&counts);
 	json_object(&problems, NULL);
-	if (job.duplicates)
-		json_u64(&problems, "duplicate_paths", job.duplicates);
-	if (job.oversized)
-		json_u64(&problems, "oversized_files", job.oversized);
+	if (c->duplicates)
+		json_u64(&problems, "duplicate_paths", c->duplicates);
+	if (c->oversized)
+		json_u64(&problems, "oversized_files", c->oversized);
 	json_end_object(&problems);
 	job.row.counts = counts.data;
 	job.row.problems = problems.data;
@@ -661,6 +404,7 @@ log_patterns(void)
 static void
 report(void)
 {
+	const struct intake_counts *c = &job.intake.counts;
 	double seconds = now() - job.started;
 	double rate = seconds > 0 ? (double)job.reader.records / seconds : 0;
 	struct buf b = BUF_INIT;
@@ -683,18 +427,18 @@ report(void)
 		printf("records %llu\ninodes %llu\npaths %llu\nexcluded %llu\n"
 		    "duplicates %llu\nseconds %.2f\nrows/s %.0f\n",
 		    (unsigned long long)job.reader.records,
-		    (unsigned long long)job.inode_count,
-		    (unsigned long long)job.path_count,
-		    (unsigned long long)job.excluded,
-		    (unsigned long long)job.duplicates, seconds, rate);
+		    (unsigned long long)c->inodes,
+		    (unsigned long long)c->paths,
+		    (unsigned long long)c->excluded,
+		    (unsigned long long)c->duplicates, seconds, rate);
 	}
 	buf_free(&b);
-	if (job.duplicates)
+	if (c->duplicates)
 		warn("%s duplicate paths: the first of each was kept",
-		    num_grouped(job.duplicates));
-	if (job.oversized)
+		    num_grouped(c->duplicates));
+	if (c->oversized)
 		warn("%s files are larger than the medium: their sizes were "
-		    "cut", num_grouped(job.oversized));
+		    "cut", num_grouped(c->oversized));
 	if (log_failed()) {
 		errno = log_failed();
 		warn("could not write the log in %s: %m",
@@ -753,21 +497,19 @@ load(void)
 	buf_free(&event);
 	open_catalogue();
 	refuse_if_loaded();
-	seen_inodes_init(&job.inodes);
-	seen_paths_init(&job.paths);
-	spool_init(&job.entries);
-	spool_init(&job.suspects);
+	intake_init(&job.intake, &job.load, &job.strip, job.patterns);
+	job.intake.duplicate = on_duplicate;
 	read_input();
 	if (!job.streamed)
 		begin_late();
 	if (load_paths_done(&job.load) < 0)
 		load_failed("load paths");
-	judge_suspects();
-	seen_paths_free(&job.paths);
-	send_inodes();
+	if (intake_judge(&job.intake) < 0 || intake_inodes(&job.intake) < 0)
+		intake_failed();
 	finish_load();
 	load_close(&job.load);
 	report();
+	intake_free(&job.intake);
 	return EXIT_DONE;
 }
 
