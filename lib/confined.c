@@ -26,15 +26,27 @@ recognise_work(void *arg)
 
 #define TERMINATED(s) (memchr((s), 0, sizeof (s)) != NULL)
 
+static int
+inside(uint64_t at, uint64_t length, uint64_t size)
+{
+	return at < size && length <= size - at;
+}
+
 /* Inside the image, with strings that end and numbers used once. */
 static int
 volume_sane(const struct volume *v, uint64_t size)
 {
+	uint32_t i;
+
+	if (v->pieces > LVM_PIECES)
+		return 0;
+	for (i = 0; i < v->pieces; i++)
+		if (!inside(v->piece[i].start, v->piece[i].size, size))
+			return 0;
 	return v->kind < VOLUME_KINDS &&
 	    v->num < LAYOUT_MAX * LAYOUT_LV_BASE + LAYOUT_LV_BASE &&
 	    v->start <= UINT64_MAX - v->size &&
-	    (v->length == 0 ||
-	    (v->data < size && v->length <= size - v->data)) &&
+	    (v->length == 0 || inside(v->data, v->length, size)) &&
 	    TERMINATED(v->fstype) && TERMINATED(v->uuid) &&
 	    TERMINATED(v->label) && TERMINATED(v->reason) &&
 	    TERMINATED(v->detail);

@@ -245,6 +245,56 @@ name_volume(struct volume *v, const struct lvm_meta *m,
 	set_detail(v, &b);
 }
 
+/* All pieces are in the member: 1; the last one is not whole: 0. */
+static int
+pieces_fit(const struct lvm_volume *lv, uint64_t length)
+{
+	size_t i;
+
+	for (i = 0; i < lv->count; i++)
+		if (lv->pieces[i].start >= length ||
+		    lv->pieces[i].size > length - lv->pieces[i].start)
+			return 0;
+	return lv->count > 0;
+}
+
+static void
+add_lv(struct probe *p, const struct volume *pv, const struct lvm_meta *m,
+    const struct lvm_volume *lv, uint32_t num, int nesting)
+{
+	uint64_t at = pv->data + (lv->count ? lv->pieces[0].start : 0);
+	struct volume *v = add_volume(p->l, num, at, lv->size);
+	int fits = pieces_fit(lv, pv->length);
+	size_t i;
+
+	if (!v)
+		return;
+	name_volume(v, m, lv);
+	v->length = 0;
+	if (*lv->why || !lv->count || lv->pieces[0].start >= pv->length ||
+	    (lv->count > 1 && !fits)) {
+		v->kind = VOLUME_LVM;
+		snprintf(v->reason, sizeof v->reason, "cannot be mounted "
+		    "from this medium alone: %s", *lv->why ? lv->why :
+		    "it lies beyond the end");
+		return;
+	}
+	v->truncated = !fits;
+	/* what is recognised is at the beginning, in the first piece */
+	v->length = fits ? lv->pieces[0].size : pv->length -
+	    lv->pieces[0].start;
+	recognise(p->fd, v);
+	if (lv->count == 1) {
+		expand(p, v, nesting);
+		return;
+	}
+	v->pieces = (uint32_t)lv->count;
+	for (i = 0; i < lv->count; i++) {
+		v->piece[i] = lv->pieces[i];
+		v->piece[i].start += pv->data;
+	}
+}
+
 static void
 expand_lvm(struct probe *p, struct volume *v, int nesting)
 {
@@ -261,29 +311,8 @@ expand_lvm(struct probe *p, struct volume *v, int nesting)
 		p->l->multi = 1;
 		copy_text(p->l->table, sizeof p->l->table, "lvm");
 	}
-	for (i = 0; i < m.count; i++) {
-		const struct lvm_volume *lv = &m.volumes[i];
-		struct volume *n = add_volume(p->l, ++num,
-		    v->data + lv->start, lv->size);
-
-		if (!n)
-			break;
-		name_volume(n, &m, lv);
-		if (*lv->why || lv->start >= v->length) {
-			n->kind = VOLUME_LVM;
-			n->length = 0;
-			snprintf(n->reason, sizeof n->reason, "cannot be "
-			    "mounted from this medium alone: %s", *lv->why ?
-			    lv->why : "it lies beyond the end");
-			continue;
-		}
-		if (lv->size > v->length - lv->start) {
-			n->truncated = 1;
-			n->length = v->length - lv->start;
-		}
-		recognise(p->fd, n);
-		expand(p, n, nesting);
-	}
+	for (i = 0; i < m.count; i++)
+		add_lv(p, v, &m, &m.volumes[i], ++num, nesting);
 out:
 	lvm_meta_free(&m);
 }

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "lvm_meta.h"
+
 enum volume_kind {
 	VOLUME_FS,		/* mount it */
 	VOLUME_SWAP,
@@ -28,6 +30,9 @@ struct volume {
 	uint32_t truncated;	/* it ends beyond the end of the image */
 	uint64_t start, size;	/* in the image, as the table has it */
 	uint64_t data, length;	/* what to mount; length 0: nothing */
+	/* a volume in more than one piece: all, bytes in the image */
+	uint32_t pieces;
+	struct dm_piece piece[LVM_PIECES];
 	char fstype[24];	/* libblkid's name, "" unknown */
 	char uuid[64], label[256];
 	char reason[256];	/* one clause for people, "" none */

@@ -207,7 +207,24 @@ own_volume(const struct lvm_meta *m, const struct node *vg)
 	return NULL;
 }
 
-/* Extends v by one segment; a reason where it does not follow on. */
+static const char *
+add_piece(struct lvm_volume *v, uint64_t at, uint64_t bytes)
+{
+	struct dm_piece *last = v->count ? &v->pieces[v->count - 1] : NULL;
+
+	v->size += bytes;
+	if (last && last->start + last->size == at) {
+		last->size += bytes;
+		return "";
+	}
+	if (v->count == LVM_PIECES)
+		return "it is in too many pieces";
+	v->pieces[v->count].start = at;
+	v->pieces[v->count++].size = bytes;
+	return "";
+}
+
+/* Extends v by one segment; a reason where that is not possible. */
 static const char *
 add_segment(struct lvm_volume *v, const struct node *segment,
     const struct node *pv, uint64_t extent)
@@ -227,14 +244,10 @@ add_segment(struct lvm_volume *v, const struct node *segment,
 	    __builtin_add_overflow(at,
 	    number_of(pv->child, "pe_start") * SECTOR, &at) ||
 	    __builtin_mul_overflow(number_of(segment, "extent_count"),
-	    extent, &bytes) || at > max_place || bytes > max_place - v->size)
+	    extent, &bytes) || at > max_place || bytes == 0 ||
+	    bytes > max_place - v->size)
 		return "its numbers make no sense";
-	if (v->size == 0)
-		v->start = at;
-	else if (v->start + v->size != at)
-		return "it is not in one piece";
-	v->size += bytes;
-	return "";
+	return add_piece(v, at, bytes);
 }
 
 static void

@@ -7,11 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A logical volume; only what lies in one piece on this medium has a place. */
+#include "dm_linear.h"
+
+enum { LVM_PIECES = 32 };
+
+/* A logical volume; only a linear one that is all on this medium has pieces. */
 struct lvm_volume {
 	char name[128];
 	char uuid[40];
-	uint64_t start, size;	/* bytes from the physical volume's start */
+	/* in its order; bytes from the physical volume's start */
+	struct dm_piece pieces[LVM_PIECES];
+	size_t count;
+	uint64_t size;		/* all of them together */
 	char why[64];		/* "" or why it has no place here */
 };
 

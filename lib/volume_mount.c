@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "dm_linear.h"
 #include "fs_mount.h"
 #include "fsutil.h"
 #include "loop.h"
@@ -17,13 +18,20 @@
 #include "mountinfo.h"
 #include "trusted_dir.h"
 
+static const char *
+medium_of(const struct volume_place *p)
+{
+	const char *slash = strrchr(p->point, '/');
+
+	return slash ? slash + 1 : p->point;
+}
+
 /* A directory for FUSE drivers that nobody else can replace. */
 static char *
 make_stage(const struct volume_place *p, const char **why)
 {
 	int dir = trusted_dir(p->run_dir, p->strict, why);
-	const char *slash = strrchr(p->point, '/');
-	char *name = xasprintf("stage-%s", slash ? slash + 1 : p->point);
+	char *name = xasprintf("stage-%s", medium_of(p));
 	char *path = path_join(p->run_dir, name);
 	int fd;
 
@@ -44,11 +52,11 @@ make_stage(const struct volume_place *p, const char **why)
 
 static enum fs_outcome
 mount_at(const struct volume_place *p, int target, const struct volume *v,
-    const struct loop *loop, struct fs_result *result)
+    const char *device, struct fs_result *result)
 {
 	const char *why = NULL;
 	char *stage = make_stage(p, &why);
-	struct fs_request r = { .device = loop->device, .fstype = v->fstype,
+	struct fs_request r = { .device = device, .fstype = v->fstype,
 		.target = target, .stage = stage, .timeout_ms = p->timeout_ms };
 	enum fs_outcome outcome;
 
@@ -90,30 +98,68 @@ register_mount(const struct volume_place *p, const char *path,
 	mountinfo_free(&m);
 }
 
+/* The pieces of a volume as one device named name. */
+static int
+join_pieces(const struct volume_place *p, const struct volume *v,
+    const char *name, struct loop *loop, char device[24])
+{
+	int err;
+
+	if (loop_attach(loop, p->image->fd, p->image->path, 0,
+	    p->image->size) < 0)
+		return -1;
+	if (dm_linear_create(name, loop->device, v->piece, v->pieces,
+	    device) == 0)
+		return 0;
+	err = errno;
+	close(loop->fd);
+	errno = err;
+	return -1;
+}
+
+static int
+attach(const struct volume_place *p, const struct volume *v,
+    const char *name, struct loop *loop, char device[24])
+{
+	if (v->pieces > 1)
+		return join_pieces(p, v, name, loop, device);
+	if (loop_attach(loop, p->image->fd, p->image->path, v->data,
+	    v->length) < 0)
+		return -1;
+	strcpy(device, loop->device);
+	return 0;
+}
+
 /* Attaches and mounts a recognised file system; fills o. */
 static enum fs_outcome
 attach_and_mount(const struct volume_place *p, int target,
     const struct volume *v, struct volume_outcome *o)
 {
+	char *name = xasprintf("ntt-%s-%u", medium_of(p), v->num);
 	struct fs_result result = { "", "" };
 	enum fs_outcome outcome = FS_FAILED;
 	struct loop loop;
 
-	if (loop_attach(&loop, p->image->fd, p->image->path, v->data,
-	    v->length) < 0) {
+	if (attach(p, v, name, &loop, o->device) < 0) {
+		if (v->pieces > 1 && (errno == ENOENT || errno == ENODEV))
+			outcome = FS_UNSUPPORTED;
 		snprintf(o->reason, sizeof o->reason,
-		    "could not attach a loop device: %s", strerror(errno));
-		return FS_FAILED;
+		    "could not attach a %s device: %s",
+		    v->pieces > 1 ? "device mapper" : "loop", strerror(errno));
+		goto out;
 	}
-	outcome = mount_at(p, target, v, &loop, &result);
-	snprintf(o->device, sizeof o->device, "%s", loop.device);
+	outcome = mount_at(p, target, v, o->device, &result);
 	/* from here on the mount alone keeps the device */
+	if (v->pieces > 1)
+		dm_linear_release(name);
 	close(loop.fd);
 	if (outcome == FS_MOUNTED)
 		snprintf(o->fstype, sizeof o->fstype, "%s", result.fstype);
 	else
 		snprintf(o->reason, sizeof o->reason, "%s%s%s", v->reason,
 		    *v->reason ? "; " : "", result.reason);
+out:
+	free(name);
 	return outcome;
 }
 
@@ -137,7 +183,8 @@ mount_fs(const struct volume_place *p, const char *name,
 	}
 	outcome = attach_and_mount(p, target, v, o);
 	close(target);
-	o->status = words[outcome];
+	o->status = outcome == FS_UNSUPPORTED && v->pieces > 1 ?
+	    "lvm_detected" : words[outcome];
 	if (outcome == FS_MOUNTED) {
 		o->mount = medium_mount_path(p->point, name);
 		register_mount(p, o->mount, name);

@@ -395,6 +395,9 @@ X
 		print $b' >"$T/pv"
 	place pv "$1"
 	place fs1 $(($1 + 2048 + 3 * 8192))
+	# the other file system in the two pieces of root
+	head -c 4M "$T/fs2" >"$T/begin"; tail -c 4M "$T/fs2" >"$T/end"
+	place begin $(($1 + 2048)); place end $(($1 + 2048 + 8 * 8192))
 }
 
 lvm_parts() {
@@ -402,7 +405,12 @@ lvm_parts() {
 		'"pv_uuid":"012345-6789-abcd-efgh-ijkl-mnop-qrstuv"' \
 		'"lvs":?"home","root","mirror","far"?'
 	part $(($1 * 1000 + 1)) '"status":"ok"' '"lv":"home"' '"size":12582912'
-	part $(($1 * 1000 + 2)) '"status":"lvm_detected"' 'not in one piece'
+	part $(($1 * 1000 + 2)) '"lv":"root"' '"fstype":"ext4"' '"size":8388608'
+	if [ -e /dev/mapper/control ]; then
+		[ "$(cat "$MNT/p$(($1 * 1000 + 2))/name")" = two ]
+	else
+		part $(($1 * 1000 + 2)) '"status":"lvm_detected"' 'device mapper'
+	fi
 	part $(($1 * 1000 + 3)) '"status":"lvm_detected"' 'not linear'
 	part $(($1 * 1000 + 4)) '"status":"lvm_detected"' 'another physical volume'
 	[ "$(cat "$MNT/p$(($1 * 1000 + 1))/name")" = one ]

@@ -130,6 +130,7 @@ fat() {
 	dd if=fs of=/dev/mapper/vg-root bs=1M status=none &&
 	dd if=fs of=/dev/mapper/vg-home bs=1M status=none &&
 	lvchange -qq -an vg && losetup -d $a || exit 1
-	check lvm /p2 '"lvs":["home","root"]'
+	check lvm /p2 '"lvs":["home","root"]' &&
+	check lvm /p1 '"num":1,"device":"/dev/dm-' && ! dmsetup ls | grep ntt
 	X
 }
