@@ -19,6 +19,7 @@ enum {
 	PATTERN_MAX = 4096,
 	REPEAT_MAX = 4096,
 	FILE_MAX = 16 << 20,
+	SHOWN_MAX = 80,			/* of a pattern, in a message */
 	/* regexec(3) keeps every state it ever met */
 	FRESH_AFTER = 1 << 20
 };
@@ -176,6 +177,7 @@ pattern_parse(const char *text, size_t len, const char *name, char **error)
 	struct pattern_set *set = xcalloc(1, sizeof *set);
 	const char *line = text, *end = text + len, *next;
 	char *why;
+	size_t n;
 	int number = 0;
 
 	set->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -184,13 +186,14 @@ pattern_parse(const char *text, size_t len, const char *name, char **error)
 		next = memchr(line, '\n', (size_t)(end - line));
 		if (!next)
 			next = end;
-		if (line[0] == '#' || is_blank(line, (size_t)(next - line)))
+		n = (size_t)(next - line);
+		if (line[0] == '#' || is_blank(line, n))
 			continue;
-		why = add(set, line, (size_t)(next - line));
+		why = add(set, line, n);
 		if (why) {
 			*error = xasprintf("%s, line %d: invalid pattern %s: %s",
-			    quoted(name), number,
-			    quoted_bytes(line, (size_t)(next - line)), why);
+			    quoted(name), number, quoted_bytes(line,
+			    n < SHOWN_MAX ? n : SHOWN_MAX), why);
 			free(why);
 			pattern_free(set);
 			return NULL;

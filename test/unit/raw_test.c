@@ -1,0 +1,402 @@
+/* The .raw reader and writer. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "raw.h"
+#include "tap.h"
+
+static int
+memory_file(const void *data, size_t len)
+{
+	int fd = memfd_create("raw", MFD_CLOEXEC);
+
+	if (fd < 0 || pwrite(fd, data, len, 0) != (ssize_t)len)
+		abort();
+	return fd;
+}
+
+static void
+put_text(struct buf *b, const char *head, const char *path, size_t len)
+{
+	for (; *head; head++)
+		buf_putc(b, *head == '|' ? 034 : *head);
+	buf_put(b, path, len);
+	buf_putc(b, '\0');
+}
+
+/* The error of a single record, NULL if it is one. */
+static const char *
+error_of(const char *head, const char *path)
+{
+	struct buf b = BUF_INIT;
+	struct raw_reader r;
+	struct raw_record rec;
+	const char *error = NULL;
+	int fd;
+
+	put_text(&b, head, path, strlen(path));
+	fd = memory_file(b.data, b.len);
+	raw_reader_init(&r, fd);
+	if (raw_next(&r, &rec) < 0)
+		error = r.error;
+	raw_reader_free(&r);
+	buf_free(&b);
+	close(fd);
+	return error;
+}
+
+static void
+test_fields(void)
+{
+	static const struct {
+		const char *head, *what;
+		int good;
+	} cases[] = {
+		{ "f|1|2|3|4|5|", "a record", 1 },
+		{ "U|0|0|0|0|0|", "type U", 1 },
+		{ "?|0|0|0|0|0|", "type ?", 1 },
+		{ "100644|1|2|3|4|5|", "an octal mode", 1 },
+		{ "755|1|2|3|4|5|", "a short octal mode", 1 },
+		{ "f|18446744073709551615|18446744073709551615|"
+		    "18446744073709551615|18446744073709551615|"
+		    "9223372036854775807|", "the largest numbers", 1 },
+		{ "f|1|2|3|4|-9223372036854775808|", "the oldest time", 1 },
+		{ "f|18446744073709551616|2|3|4|5|", "a device too large", 0 },
+		{ "f|1|99999999999999999999|3|4|5|", "an inode too large", 0 },
+		{ "f|1|2|3|4|9223372036854775808|", "a time too late", 0 },
+		{ "f|1|2|3|4|-9223372036854775809|", "a time too early", 0 },
+		{ "f|1|2|3|4|5.5|", "a fraction of a second", 0 },
+		{ "f|1|2|3|4||", "no time", 0 },
+		{ "f|1|2|3|4|-|", "a lone minus", 0 },
+		{ "f||2|3|4|5|", "no device", 0 },
+		{ "f|1|-2|3|4|5|", "a negative inode", 0 },
+		{ "f|1|2|+3|4|5|", "a plus sign", 0 },
+		{ "f|1| 2|3|4|5|", "a space", 0 },
+		{ "|1|2|3|4|5|", "no type", 0 },
+		{ "x|1|2|3|4|5|", "an unknown letter", 0 },
+		{ "ff|1|2|3|4|5|", "two letters", 0 },
+		{ "9|1|2|3|4|5|", "a mode that is not octal", 0 },
+		{ "f|1|2|3|4|", "five separators", 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		tap_ok((error_of(cases[i].head, "/a") == NULL) ==
+		    cases[i].good,
+		    "%s: %s", cases[i].what,
+		    cases[i].good ? "accepted" : "refused");
+	tap_ok(error_of("f|1|2|3|4|5|", "") != NULL, "an empty path: refused");
+}
+
+/* Every byte but NUL, more records than the reader's buffer holds. */
+static void
+test_round_trip(void)
+{
+	enum { RECORDS = 20000 };
+	struct raw_writer w;
+	struct raw_reader r;
+	struct raw_record rec;
+	char path[256];
+	uint64_t i, wrong = 0;
+	int fd = memory_file("", 0), rc;
+
+	for (i = 1; i < 256; i++)
+		path[i - 1] = (char)i;
+	path[255] = '\0';
+	raw_writer_init(&w, fd, -1);
+	for (i = 0; i < RECORDS; i++) {
+		struct raw_record in = {
+			.type = "fdlbcpsU?"[i % 9], .dev = i * i, .ino = ~i,
+			.nlink = i, .size = i << 40, .mtime = -(int64_t)i,
+			.path = path + i % 250, .path_len = 255 - i % 250,
+		};
+
+		wrong += raw_put(&w, &in) != 0;
+	}
+	tap_ok(raw_finish(&w) == 0 && wrong == 0, "written");
+	tap_is_u64((uint64_t)lseek(fd, 0, SEEK_END), w.bytes, "all bytes");
+	lseek(fd, 0, SEEK_SET);
+	raw_reader_init(&r, fd);
+	for (i = 0; (rc = raw_next(&r, &rec)) > 0; i++)
+		wrong += rec.type != "fdlbcpsU?"[i % 9] || rec.dev != i * i ||
+		    rec.ino != ~i || rec.nlink != i || rec.size != i << 40 ||
+		    rec.mtime != -(int64_t)i ||
+		    rec.path_len != 255 - i % 250 ||
+		    memcmp(rec.path, path + i % 250, rec.path_len) != 0;
+	tap_ok(rc == 0 && wrong == 0, "read back as they were");
+	tap_is_u64(r.records, RECORDS, "all of them");
+	raw_reader_free(&r);
+	raw_writer_free(&w);
+	close(fd);
+}
+
+static void
+test_long_path(void)
+{
+	struct raw_writer w;
+	struct raw_reader r;
+	struct raw_record rec = { .type = 'f' };
+	char *path = malloc(RAW_PATH_MAX + 2);
+	int fd = memory_file("", 0);
+
+	memset(path, 'x', RAW_PATH_MAX + 1);
+	rec.path = path;
+	rec.path_len = RAW_PATH_MAX + 1;
+	raw_writer_init(&w, fd, -1);
+	tap_ok(raw_put(&w, &rec) < 0 && errno == ENAMETOOLONG,
+	    "a path over 1 MiB is not written");
+	rec.path_len = RAW_PATH_MAX;
+	tap_ok(raw_put(&w, &rec) == 0 && raw_put(&w, &rec) == 0 &&
+	    raw_finish(&w) == 0, "one of 1 MiB is");
+	lseek(fd, 0, SEEK_SET);
+	raw_reader_init(&r, fd);
+	tap_ok(raw_next(&r, &rec) == 1 && rec.path_len == RAW_PATH_MAX &&
+	    raw_next(&r, &rec) == 1 && raw_next(&r, &rec) == 0,
+	    "and read");
+	raw_reader_free(&r);
+	raw_writer_free(&w);
+	close(fd);
+	free(path);
+}
+
+static void
+test_held_back(void)
+{
+	struct raw_record rec = { .type = 'f', .path = "/a", .path_len = 2 };
+	struct raw_writer w;
+	struct raw_reader r;
+	int fd = memory_file("", 0), tee = memory_file("", 0);
+
+	raw_writer_init(&w, fd, tee);
+	raw_put(&w, &rec);
+	raw_put(&w, &rec);
+	raw_flush(&w);
+	tap_is_u64((uint64_t)lseek(fd, 0, SEEK_END), w.bytes - 1,
+	    "the last NUL is held back");
+	lseek(fd, 0, SEEK_SET);
+	raw_reader_init(&r, fd);
+	tap_ok(raw_next(&r, &rec) == 1 && raw_next(&r, &rec) == -1,
+	    "so a reader sees a truncated stream");
+	tap_is_str(r.error, "the last record is truncated", "and says so");
+	tap_is_u64(r.offset, w.bytes / 2, "where");
+	raw_reader_free(&r);
+	rec.path = "/b";
+	tap_ok(raw_put_encoded(&w, "f\0341\0341\0341\0341\0341\034/c", 15,
+	    1) == 0 && raw_finish_fd(&w) == 0, "more, and the end");
+	tap_is_u64((uint64_t)lseek(fd, 0, SEEK_END), w.bytes, "of the first");
+	tap_is_u64((uint64_t)lseek(tee, 0, SEEK_END), w.bytes - 1,
+	    "but not of the second");
+	tap_ok(raw_finish(&w) == 0, "finished");
+	tap_is_u64((uint64_t)lseek(fd, 0, SEEK_END), w.bytes,
+	    "nothing twice");
+	tap_is_u64((uint64_t)lseek(tee, 0, SEEK_END), w.bytes, "both");
+	raw_writer_free(&w);
+	close(fd);
+	close(tee);
+}
+
+static void
+test_hash(void)
+{
+	struct raw_record rec = { .type = 'f', .path = "/a", .path_len = 2 };
+	uint8_t want[BLAKE3_OUT_LEN], got[BLAKE3_OUT_LEN];
+	char bytes[4096];
+	blake3_hasher h;
+	struct raw_writer w;
+	int fd = memory_file("", 0), i;
+	ssize_t len;
+
+	raw_writer_init(&w, fd, -1);
+	for (i = 0; i < 9; i++) {
+		rec.ino = (uint64_t)i;
+		raw_put(&w, &rec);
+		if (i % 3 == 1)
+			raw_flush(&w);
+		if (i % 4 == 2)
+			raw_put_encoded(&w, "f\0341\0341\0341\0341\0341\034/c",
+			    15, 1);
+	}
+	raw_finish(&w);
+	blake3_hasher_finalize(&w.hash, got, sizeof got);
+	len = pread(fd, bytes, sizeof bytes, 0);
+	blake3_hasher_init(&h);
+	blake3_hasher_update(&h, bytes, (size_t)len);
+	blake3_hasher_finalize(&h, want, sizeof want);
+	tap_ok(len == (ssize_t)w.bytes && memcmp(got, want, sizeof got) == 0,
+	    "the hash is that of the bytes");
+	raw_writer_free(&w);
+	close(fd);
+}
+
+static void
+test_damage(void)
+{
+	static const char good[] = "f|1|2|3|4|5|", bad[] = "f|1|x|3|4|5|";
+	struct buf b = BUF_INIT;
+	struct raw_reader r;
+	struct raw_record rec;
+	size_t second;
+	int fd;
+
+	put_text(&b, good, "/a", 2);
+	second = b.len;
+	put_text(&b, bad, "/b", 2);
+	put_text(&b, good, "/c\034d\n", 5);
+	put_text(&b, "644|1|2|3|4|5|", "/e", 2);
+	fd = memory_file(b.data, b.len);
+	raw_reader_init(&r, fd);
+	tap_ok(raw_next(&r, &rec) == 1, "a good record");
+	errno = EIO;
+	tap_ok(raw_next(&r, &rec) == -1 && errno == 0 && r.offset == second,
+	    "a bad one, and where");
+	tap_ok(raw_next(&r, &rec) == -1, "again until resync");
+	tap_ok(raw_resync(&r) == 1 && raw_next(&r, &rec) == 1 &&
+	    rec.path_len == 5 && rec.path_at == b.len - 17 - 6,
+	    "the one behind it");
+	tap_ok(raw_next(&r, &rec) == -1 && strstr(r.error, "mixed"),
+	    "a mode among letters");
+	tap_ok(raw_resync(&r) == 1 && raw_next(&r, &rec) == 0, "the end");
+	raw_reader_free(&r);
+	close(fd);
+	buf_free(&b);
+
+	fd = memory_file("", 0);
+	raw_reader_init(&r, fd);
+	tap_ok(raw_next(&r, &rec) == -1, "nothing is no stream");
+	tap_ok(raw_resync(&r) == 0, "and has nothing behind");
+	raw_reader_free(&r);
+	close(fd);
+
+	raw_reader_init(&r, -1);
+	tap_ok(raw_next(&r, &rec) == -1 && errno == EBADF,
+	    "a failed read has its errno");
+	raw_reader_free(&r);
+}
+
+static void
+test_endless(void)
+{
+	struct raw_reader r;
+	struct raw_record rec;
+	int fd = memory_file("", 0);
+
+	if (ftruncate(fd, 0) < 0)
+		abort();
+	{
+		char *x = malloc(8 << 20);
+
+		memset(x, 'x', 8 << 20);
+		if (pwrite(fd, x, 8 << 20, 0) != 8 << 20)
+			abort();
+		free(x);
+	}
+	raw_reader_init(&r, fd);
+	tap_ok(raw_next(&r, &rec) == -1 && r.size <= 4 << 20,
+	    "a record without end does not fill the memory");
+	tap_ok(raw_resync(&r) == 0 && r.size <= 4 << 20,
+	    "nor does the search for its end");
+	raw_reader_free(&r);
+	close(fd);
+}
+
+static void
+test_epipe(void)
+{
+	struct raw_record rec = { .type = 'f', .path = "/a", .path_len = 2 };
+	struct raw_writer w;
+	int fds[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	if (pipe(fds) < 0)
+		abort();
+	close(fds[0]);
+	raw_writer_init(&w, fds[1], -1);
+	raw_put(&w, &rec);
+	tap_ok(raw_flush(&w) < 0 && errno == EPIPE && w.failed == fds[1],
+	    "EPIPE, and of which descriptor");
+	raw_writer_free(&w);
+	close(fds[1]);
+}
+
+static void
+test_tail(void)
+{
+	static const char head[] = "f|1|2|3|4|5|";
+	struct buf b = BUF_INIT;
+	uint64_t offset, starts[5];
+	char *big = malloc(600 << 10);
+	int fd, i;
+
+	/* larger than the blocks that are read backwards */
+	memset(big, 'x', 600 << 10);
+	for (i = 0; i < 5; i++) {
+		starts[i] = b.len;
+		put_text(&b, head, big, i == 3 ? 600 << 10 : 5);
+	}
+	fd = memory_file(b.data, b.len);
+	for (i = 1; i <= 5; i++)
+		tap_ok(raw_tail(fd, (uint64_t)i, &offset) == 0 &&
+		    offset == starts[5 - i], "the last %d", i);
+	tap_ok(raw_tail(fd, 99, &offset) == 0 && offset == 0, "all");
+	tap_ok(raw_tail(fd, 0, &offset) == 0 && offset == b.len, "none");
+	close(fd);
+	fd = memory_file(b.data, b.len - 1);
+	tap_ok(raw_tail(fd, 1, &offset) == 0 && offset == starts[4],
+	    "the last one truncated");
+	close(fd);
+	buf_free(&b);
+	free(big);
+}
+
+static void
+test_relative(void)
+{
+	static const struct {
+		const char *path, *prefix, *want;
+	} cases[] = {
+		{ "/mnt/x/a/b", "/mnt/x", "a/b" },
+		{ "/mnt/x/a/b", "/mnt/x/", "a/b" },
+		{ "/mnt/x//a", "/mnt/x", "a" },
+		{ "/mnt/x", "/mnt/x", "" },
+		{ "/mnt/x/", "/mnt/x", "" },
+		{ "/mnt/x", "/mnt/x/", "" },
+		{ "/mnt/xy/a", "/mnt/x", NULL },
+		{ "/mnt", "/mnt/x", NULL },
+		{ "/bin", "/", "bin" },
+		{ "./a", ".", "a" },
+	};
+	const char *got;
+	size_t i, len;
+
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		got = raw_relative(cases[i].path, strlen(cases[i].path),
+		    cases[i].prefix, strlen(cases[i].prefix), &len);
+		tap_is_str(got, cases[i].want, "%s below %s", cases[i].path,
+		    cases[i].prefix);
+		if (got)
+			tap_is_u64(len, strlen(cases[i].want), "its length");
+	}
+}
+
+int
+main(void)
+{
+	test_fields();
+	test_round_trip();
+	test_long_path();
+	test_held_back();
+	test_hash();
+	test_damage();
+	test_endless();
+	test_epipe();
+	test_tail();
+	test_relative();
+	return tap_done();
+}
