@@ -25,6 +25,7 @@
 #include "medium_source.h"
 #include "num.h"
 #include "privilege.h"
+#include "procstat.h"
 #include "prog.h"
 #include "progress.h"
 #include "queue.h"
@@ -37,6 +38,7 @@ static struct {
 	const char *medium, *src_root, *worker_id, *user;
 	uint64_t limit, batch_size, max_errors, min_free;
 	int dry_run, no_archived, ignore_health, paranoid;
+	enum { MIME_AUTO, MIME_ALWAYS, MIME_NEVER } mime;
 } opt = { .limit = UINT64_MAX, .batch_size = 50, .max_errors = 10 };
 
 static PGconn *db;
@@ -49,6 +51,7 @@ static struct copy_reader reader;
 static struct copy_batch batch;
 static magic_t magic;
 static const char *mime;	/* of the file being read */
+static int mime_now = 1;	/* determine it while the bytes are here */
 static uint64_t attempted;	/* inodes, against --limit */
 static uint64_t blameless;	/* unknown errors, against --max-errors */
 
@@ -65,6 +68,8 @@ static const struct option_help options[] = {
 	{ 0, "ignore-health", NULL, "copy a medium whose health is failed" },
 	{ 0, "min-free", "BYTES", "stop when the store has less room left" },
 	{ 0, "paranoid", NULL, "read every new blob back before it is named" },
+	{ 0, "mime", "WHEN",
+		"determine MIME types: auto, always or never (default auto)" },
 	{ 0, "user", "NAME", "started as root: become this user" },
 	{ 0, NULL, NULL, NULL }
 };
@@ -131,10 +136,30 @@ check_room(void)
 	finish(EXIT_AGAIN);
 }
 
+/*
+ * libmagic takes longer than everything else that happens to a small file.
+ * While the disk is what we wait for that costs nothing; when this process
+ * itself is busy the types are left for "--types".
+ */
+static void
+weigh_mime(void)
+{
+	static uint64_t last_wall, last_busy;
+	uint64_t wall, busy;
+
+	if (opt.mime != MIME_AUTO || process_times(&wall, &busy) < 0)
+		return;
+	if (last_wall)
+		mime_now = busy - last_busy < (wall - last_wall) / 2;
+	last_wall = wall;
+	last_busy = busy;
+}
+
 static void
 flush(void)
 {
 	check_flush(copy_batch_flush(&batch));
+	weigh_mime();
 	progress_set(batch.totals.bytes);
 	check_room();
 }
@@ -149,11 +174,10 @@ pending(void *arg, const char *id)
 static void
 look(void *arg, const char *head, size_t len)
 {
-	/* libmagic's own default reads as much, but most of it never matters */
 	enum { ENOUGH = 16384 };
 
 	(void)arg;
-	mime = magic ? magic_buffer(magic, head,
+	mime = magic && mime_now ? magic_buffer(magic, head,
 	    len < ENOUGH ? len : ENOUGH) : NULL;
 }
 
@@ -632,6 +656,33 @@ open_destination(void)
 	    quoted(tree));
 }
 
+static int
+mime_arg(const char *value)
+{
+	if (!strcmp(value, "auto"))
+		return MIME_AUTO;
+	if (!strcmp(value, "always"))
+		return MIME_ALWAYS;
+	if (!strcmp(value, "never"))
+		return MIME_NEVER;
+	die_usage("--mime must be auto, always or never, not %s",
+	    quoted(value));
+}
+
+static void
+open_magic(void)
+{
+	if (opt.mime == MIME_NEVER)
+		return;
+	magic = magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS);
+	if (magic && magic_load(magic, NULL) == 0)
+		return;
+	warn("no MIME types: %s", magic ? magic_error(magic) : "no memory");
+	if (magic)
+		magic_close(magic);
+	magic = NULL;
+}
+
 static void
 parse_options(int argc, char **argv)
 {
@@ -663,6 +714,8 @@ parse_options(int argc, char **argv)
 			opt.min_free = size_arg("--min-free", value);
 		else if (!strcmp(name, "paranoid"))
 			opt.paranoid = 1;
+		else if (!strcmp(name, "mime"))
+			opt.mime = mime_arg(value);
 		else
 			opt.user = value;
 	}
@@ -801,12 +854,7 @@ main(int argc, char **argv)
 		die_errno("could not give up root rights: %m");
 	log_open(config_get(CONFIG_LOG_DIR), prog.name, medium.hash);
 	open_destination();
-	magic = magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS);
-	if (magic && magic_load(magic, NULL) < 0) {
-		warn("no MIME types: %s", magic_error(magic));
-		magic_close(magic);
-		magic = NULL;
-	}
+	open_magic();
 	sig_catch();
 	reader = (struct copy_reader){ .store = &store,
 		.buf = xmalloc(COPY_BUFFER), .pending = pending,
