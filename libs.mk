@@ -1,4 +1,5 @@
 # The libraries each program links beyond libntt.a.
+LIBS_ntt = $(DB_LIBS)
 LIBS_ntt-copier = $(DB_LIBS) -ljansson -lmagic -lcap
 LIBS_ntt-copy-workers = $(DB_LIBS)
 LIBS_ntt-db = $(DB_LIBS)
