@@ -194,15 +194,30 @@ describe(const struct volume *v, const struct volume_outcome *o)
 
 /* ---- the medium ---- */
 
+/* The empty directories it was mounted on. */
+static void
+remove_points(const struct registry *reg)
+{
+	int dir = openat(root, hash, O_PATH | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC);
+	size_t i;
+
+	for (i = 0; dir >= 0 && i < reg->count; i++)
+		if (strcmp(reg->mounts[i].name, "."))
+			unlinkat(dir, reg->mounts[i].name, AT_REMOVEDIR);
+	if (dir >= 0)
+		close(dir);
+	unlinkat(root, hash, AT_REMOVEDIR);
+}
+
 /* A signal came: as if nothing had been asked. */
 static void __attribute__((noreturn))
-undo(void)
+undo(const struct registry *reg)
 {
 	char *culprit;
 
 	medium_mounts_remove(point, timeout_ms, &culprit);
-	registry_remove(run_dir, hash);
-	unlinkat(root, hash, AT_REMOVEDIR);
+	remove_points(reg);
 	_exit(EXIT_SIGNAL + sig_caught());
 }
 
@@ -226,7 +241,7 @@ mount_layout(const struct image *im, const struct layout *l, int point_fd,
 		const struct volume *v = &l->volumes[i];
 
 		if (sig_caught())
-			undo();
+			undo(reg);
 		if (v->kind == VOLUME_SKIP)
 			continue;
 		volume_mount(&place, v, &o);
@@ -336,14 +351,15 @@ mount_medium(const char *path)
 	struct buf json = BUF_INIT;
 	struct image im;
 	const char *why;
-	int point_fd;
+	int point_fd, status;
 
 	if (image_open(&im, path, !through_sudo, &why) < 0)
 		refuse(EXIT_FAILED, "cannot use image %s: %s", quoted(path),
 		    why);
 	if (already_mounted(&im, &reg)) {
 		print_already(reg.json);
-		return reg.status;
+		status = reg.status;
+		goto out;
 	}
 	detach_deleted(&im);
 	recognise(&layout, &im);
@@ -363,7 +379,11 @@ mount_medium(const char *path)
 	else if (registry_write(&reg, run_dir, hash) < 0)
 		give_back("could not register the mounts of medium");
 	puts(reg.json);
-	return reg.status;
+	status = reg.status;
+out:
+	registry_free(&reg);
+	image_close(&im);
+	return status;
 }
 
 static void
@@ -403,21 +423,6 @@ release_loops(const struct registry *reg)
 	buf_free(&left);
 }
 
-static void
-remove_points(const struct registry *reg)
-{
-	int dir = openat(root, hash, O_PATH | O_DIRECTORY | O_NOFOLLOW |
-	    O_CLOEXEC);
-	size_t i;
-
-	for (i = 0; dir >= 0 && i < reg->count; i++)
-		if (strcmp(reg->mounts[i].name, "."))
-			unlinkat(dir, reg->mounts[i].name, AT_REMOVEDIR);
-	if (dir >= 0)
-		close(dir);
-	unlinkat(root, hash, AT_REMOVEDIR);
-}
-
 static int
 unmount_medium(void)
 {
@@ -444,6 +449,7 @@ unmount_medium(void)
 		remove_points(&reg);
 	}
 	registry_remove(run_dir, hash);
+	registry_free(&reg);
 	use_lock_release(use);
 	print_nothing(NULL);
 	return EXIT_DONE;
@@ -458,8 +464,10 @@ medium_status(void)
 
 	if (known && medium_mounts_confirm(point, &reg, 0, timeout_ms) == 1) {
 		print_already(reg.json);
+		registry_free(&reg);
 		return EXIT_DONE;
 	}
+	registry_free(&reg);
 	if (medium_mounts_count(point) > 0)
 		refuse(EXIT_FAILED, "medium %s is not mounted as it was "
 		    "registered; mount it again", hash);

@@ -163,6 +163,17 @@ dirty() {
 	[ "$(mounts_of)" = 0 ]
 }
 
+@test "a medium whose hash begins with another one's is not touched" {
+	need_loop
+	make_image ext4
+	cp "$T/i.img" "$T/j.img"
+	expect 0 "$helper" mount $H "$T/i.img"
+	expect 0 "$helper" mount ${H}00 "$T/j.img"
+	expect 0 "$helper" unmount $H
+	expect 0 "$helper" status ${H}00
+	same_tree "${MNT}00"
+}
+
 @test "another image for a mounted medium is refused" {
 	need_loop
 	make_image ext4
@@ -514,6 +525,26 @@ as_sudo() {
 	same_tree "$MNT"
 }
 
+@test "a driver gets nothing of the caller's environment" {
+	need_loop
+	need fuseiso fuseiso
+	need genisoimage genisoimage
+	grep -qw iso9660 /proc/filesystems && skip "this kernel has iso9660"
+	sample_tree
+	genisoimage -quiet -R -o "$T/i.img" "$T/tree"
+	expect 0 env NTT_MARK=mark LD_BIND_NOW=1 "$helper" mount $H "$T/i.img"
+	local comm pid=
+	for comm in /proc/[0-9]*/comm; do
+		[ "$(cat "$comm" 2>/dev/null)" = fuseiso ] || continue
+		tr '\0' ' ' <"${comm%comm}cmdline" | grep -qF "$T" || continue
+		pid=${comm//[!0-9]/}
+	done
+	[ -n "$pid" ]
+	[ "$(tr '\0' '\n' <"/proc/$pid/environ" | sort | tr '\n' ' ')" = \
+		"LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin " ]
+	expect 0 "$helper" unmount $H
+}
+
 @test "limits and descriptors of the caller change nothing" {
 	need_loop
 	make_image ext4
@@ -606,6 +637,55 @@ behind() {
 	cp "$T/i.img" "$T/j.img"
 	expect 0 "$helper" mount fedcba9876543210 "$T/j.img"
 	expect 0 "$helper" unmount fedcba9876543210
+}
+
+# A disk of three partitions; mounting the second one hangs.
+hanging_disk() {
+	sample_tree
+	mkfs.ext4 -q -b 4096 -E resize=500000000 -d "$T/tree" "$T/fs" 64M
+	truncate -s 200M "$T/i.img"
+	sfdisk -q "$T/i.img" <<-X
+	label: dos
+	start=2048, size=131072
+	start=133120, size=131072
+	start=264192, size=131072
+	X
+	local sector block
+	for sector in 2048 133120 264192; do
+		dd if="$T/fs" of="$T/i.img" bs=512 seek=$sector conv=notrunc,sparse \
+			status=none
+	done
+	seal i.img
+	block=$(dumpe2fs "$T/fs" 2>/dev/null |
+		sed -n 's/.*Inode table at \([0-9]*\)-.*/\1/p' | head -n 1)
+	behind hang $((133120 * 512 + block * 4096)) 4096
+}
+
+@test "a partition that hangs does not stop the others" {
+	need_loop
+	[ -e /dev/fuse ] || skip "needs /dev/fuse"
+	hanging_disk
+	expect 3 "$helper" --timeout=1 mount $H "$T/f/image"
+	has "$output" '"num":2,"device":null,"mount":null,"fstype":"ext4","status":"hung"'
+	same_tree "$MNT/p1"
+	same_tree "$MNT/p3"
+	expect 0 "$helper" unmount $H
+	[ "$(mounts_of)" = 0 ]
+}
+
+@test "interrupted: what was mounted is unmounted again" {
+	need_loop
+	[ -e /dev/fuse ] || skip "needs /dev/fuse"
+	hanging_disk
+	"$helper" --timeout=3 mount $H "$T/f/image" >"$T/out" 2>&1 3>&- &
+	local pid=$! rc=0
+	until [ "$(mounts_of)" = 1 ]; do sleep 0.05; done
+	kill -TERM $pid
+	wait $pid || rc=$?
+	[ $rc = 143 ]
+	[ "$(mounts_of)" = 0 ]
+	[ ! -e "$MNT" ]
+	expect 1 "$helper" status $H
 }
 
 @test "read errors in the superblock: a reason, no mount" {
