@@ -508,6 +508,8 @@ finish(void)
 {
 	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
 
+	if (job.writer.records == 0)
+		give_up(EXIT_FAILED, "no entry found in %s", quoted(job.root));
 	if (raw_flush(&job.writer) < 0 || raw_finish_fd(&job.writer) < 0)
 		output_failed();
 	if (job.tee && poll(&p, 1, 0) > 0 && p.revents & POLLERR) {
@@ -585,11 +587,13 @@ open_output(void)
 		die_usage("a .raw stream does not go to a terminal");
 	if (job.to_stdout) {
 		raw_writer_init(&job.writer, STDOUT_FILENO, -1);
+		job.writer.stop = sig_caught;
 		return;
 	}
 	if (tempfile_open(&job.file, job.output) < 0)
 		die_errno("could not create %s: %m", quoted(job.output));
 	raw_writer_init(&job.writer, job.file.fd, tee);
+	job.writer.stop = sig_caught;
 }
 
 static void

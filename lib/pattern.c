@@ -17,7 +17,7 @@
 enum {
 	/* regcomp(3) recurses and copies: both need an end */
 	PATTERN_MAX = 4096,
-	REPEAT_MAX = 4096,
+	SIZE_LIMIT = 4096,
 	FILE_MAX = 16 << 20,
 	SHOWN_MAX = 80,			/* of a pattern, in a message */
 	/* regexec(3) keeps every state it ever met */
@@ -104,26 +104,88 @@ compile_all(struct pattern_set *set)
 	buf_free(&text);
 }
 
-/* a{1000}{1000}{1000} is short and does not fit any machine. */
-static int
-repeats_too_much(const char *text)
+/* Behind a bracket expression; p is behind its '['. */
+static const char *
+skip_bracket(const char *p)
 {
-	unsigned long product = 1, n;
-	const char *p = text;
+	p += *p == '^';
+	p += *p == ']';
+	for (; *p && *p != ']'; p++)
+		if (*p == '[' && p[1] && strchr(":.=", p[1]) &&
+		    strchr(p + 2, ']'))
+			p = strchr(p + 2, ']');
+	return *p ? p + 1 : p;
+}
+
+/*
+ * The copies a repetition makes of what is before it, and *p moves behind it;
+ * 0 if there is none.
+ */
+static uint64_t
+copies(const char **p)
+{
+	uint64_t n;
 	char *end;
 
-	while ((p = strchr(p, '{'))) {
-		p++;
-		n = strtoul(p, &end, 10);
+	switch (*(*p)++) {
+	case '*':
+	case '?':
+		return 1;
+	case '+':
+		return 2;
+	case '{':
+		n = strtoul(*p, &end, 10);
 		if (*end == ',')
 			n = end[1] == '}' ? n + 1 : strtoul(end + 1, &end, 10);
-		if (n > REPEAT_MAX)
-			return 1;
-		product *= n ? n : 1;
-		if (product > REPEAT_MAX)
-			return 1;
+		*p = end + strcspn(end, "}");
+		*p += **p != '\0';
+		n += n == 0;
+		return n <= SIZE_LIMIT ? n : SIZE_LIMIT + 1;
 	}
+	(*p)--;
 	return 0;
+}
+
+/*
+ * About how large regcomp(3) makes the pattern, which copies what is
+ * repeated: "a{99}{99}{99}" and "a++++++++++++++++++++" are short and fit no
+ * machine.
+ */
+static int
+is_too_large(const char *p)
+{
+	uint64_t *sums = xcalloc(strlen(p) + 2, sizeof *sums), last = 0, n;
+	size_t depth = 0;
+
+	while (*p && sums[depth] <= SIZE_LIMIT) {
+		n = last ? copies(&p) : 0;
+		if (n > 0) {
+			sums[depth] += last * (n - 1);
+			last *= n;
+			continue;
+		}
+		last = 1;
+		switch (*p++) {
+		case '(':
+			sums[++depth] = 0;
+			last = 0;
+			continue;
+		case ')':
+			if (depth > 0)
+				last = 1 + sums[depth--];
+			break;
+		case '[':
+			p = skip_bracket(p);
+			break;
+		case '\\':
+			p += *p != '\0';
+			break;
+		}
+		sums[depth] += last;
+	}
+	n = sums[depth];
+	free(sums);
+	return n > SIZE_LIMIT;
 }
 
 static char *
@@ -148,8 +210,8 @@ add(struct pattern_set *set, const char *text, size_t len)
 	p->text = xmalloc(len + 1);
 	memcpy(p->text, text, len);
 	p->text[len] = '\0';
-	if (repeats_too_much(p->text))
-		return xasprintf("more than %d repetitions", REPEAT_MAX);
+	if (is_too_large(p->text))
+		return xstrdup("it repeats too much");
 	rc = compile(set, &p->re, p->text);
 	if (rc != 0) {
 		regerror(rc, &p->re, reason, sizeof reason);

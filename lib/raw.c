@@ -322,6 +322,11 @@ send_bytes(struct raw_writer *w, int fd, const char *a, size_t a_len,
 		};
 
 		n = writev(fd, iov, 2);
+		if (n >= 0 && (size_t)n < a_len + b_len && w->stop &&
+		    w->stop()) {
+			errno = EINTR;
+			n = -1;
+		}
 		if (n < 0) {
 			w->failed = fd;
 			return -1;

@@ -82,6 +82,11 @@ struct raw_writer {
 	uint64_t records, bytes;
 	blake3_hasher hash;	/* of all bytes, complete after raw_finish_fd() */
 	int failed;		/* the descriptor that -1 was about */
+	/*
+	 * Asked when only a part could be written, which is how a signal
+	 * shows: true ends raw_put() with EINTR.  May be NULL.
+	 */
+	int (*stop)(void);
 	/* private */
 	char *buf;
 	size_t len, hashed;

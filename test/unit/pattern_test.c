@@ -117,8 +117,12 @@ test_errors(void)
 	is_error("[a\n", 3, "[a", "its text");
 	is_error("a\\\n", 3, "\"file\"", "its file");
 	is_error(nul, sizeof nul - 1, "NUL", "a NUL byte");
-	is_error("a{2000}{3000}\n", 14, "repetitions", "repeats of repeats");
-	is_error("a{1,4097}\n", 10, "repetitions", "many repeats");
+	is_error("a{2000}{3000}\n", 14, "repeats", "repeats of repeats");
+	is_error("a{1,4097}\n", 10, "repeats", "many repeats");
+	is_error("z+++++++++++++++++++++\n", 23, "repeats", "plus on plus");
+	is_error("((((a{9}){9}){9}){9}){9}\n", 25, "repeats", "nested ones");
+	is_match("([0-9]+-)+[a-z]{2,40}[[:digit:]]+(x+y+)+x+x+x+x+x+x+x+\n",
+	    "1-ab2xyxxxxxxx", 14, 0, "what people write is fine");
 	big = malloc(5000);
 	memset(big, 'a', 5000);
 	is_error(big, 5000, "longer", "a very long pattern");
