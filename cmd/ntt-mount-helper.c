@@ -31,6 +31,7 @@
 #include "medium.h"
 #include "medium_mounts.h"
 #include "mount_registry.h"
+#include "mountinfo.h"
 #include "num.h"
 #include "prog.h"
 #include "sig.h"
@@ -394,7 +395,21 @@ sleep_ms(long ms)
 	nanosleep(&t, NULL);
 }
 
-/* Detaches the image's loops; the devices still there in the end. */
+/* Somebody has mounted it, under another hash or by hand. */
+static int
+is_mounted_loop(const struct mountinfo *m, int number)
+{
+	char device[24];
+	size_t i;
+
+	snprintf(device, sizeof device, "/dev/loop%d", number);
+	for (i = 0; i < m->count; i++)
+		if (!strcmp(m->entries[i].source, device))
+			return 1;
+	return 0;
+}
+
+/* Detaches the image's loops, and names those the kernel keeps. */
 static void
 release_loops(const struct registry *reg)
 {
@@ -405,15 +420,20 @@ release_loops(const struct registry *reg)
 	for (tries = 0; tries < RELEASE_TRIES; tries++) {
 		size_t count, i;
 		struct loop_status *list = loop_list(&count);
+		struct mountinfo m = MOUNTINFO_INIT;
 
 		buf_reset(&left);
+		mountinfo_read(&m);
 		for (i = 0; i < count; i++) {
-			if (list[i].dev != reg->dev || list[i].ino != reg->ino)
+			if (list[i].dev != reg->dev ||
+			    list[i].ino != reg->ino ||
+			    is_mounted_loop(&m, list[i].number))
 				continue;
 			loop_detach(&list[i]);
 			buf_printf(&left, " /dev/loop%d", list[i].number);
 		}
 		loop_list_free(list, count);
+		mountinfo_free(&m);
 		if (!left.len)
 			break;
 		sleep_ms(RELEASE_STEP_MS);
@@ -588,6 +608,13 @@ main(int argc, char **argv)
 	clean_process();
 	run_dir = config_get(CONFIG_RUN_DIR);
 	sig_catch();
+	/* asking makes no directories */
+	if (!mounting && !unmounting &&
+	    access(config_get(CONFIG_MOUNT_ROOT), F_OK) < 0 &&
+	    errno == ENOENT) {
+		print_nothing(NULL);
+		return EXIT_FAILED;
+	}
 	open_root();
 	if (!mounting && !unmounting)
 		return medium_status();

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "bounded.h"
 #include "buf.h"
@@ -81,6 +82,22 @@ is_on_top(const char *path, const struct registry_mount *want, size_t *depth)
 }
 
 static int
+look_work(void *arg)
+{
+	struct stat st;
+
+	return stat(arg, &st) == 0 ? 0 : errno;
+}
+
+/* The driver of a FUSE mount can be gone while the mount is still listed. */
+static int
+is_alive(const char *path, int timeout_ms)
+{
+	return bounded_run(look_work, (void *)(uintptr_t)path, -1, timeout_ms,
+	    BOUNDED_SAME) != ENOTCONN;
+}
+
+static int
 confirm_one(const char *path, const struct registry_mount *want, int peel,
     int timeout_ms)
 {
@@ -91,7 +108,7 @@ confirm_one(const char *path, const struct registry_mount *want, int peel,
 		rc = is_on_top(path, want, &depth);
 		/* ours is the lowest: nothing was there when it was made */
 		if (rc < 0 || depth < 2 || !peel)
-			return rc;
+			return rc == 1 ? is_alive(path, timeout_ms) : rc;
 		if (unmount_one(path, timeout_ms) < 0)
 			return -1;
 	}

@@ -16,7 +16,8 @@ int medium_mounts_count(const char *point);
 
 /*
  * Whether every mount of the registry is where it was: 1 yes, 0 no, -1 with
- * errno.  Something else mounted on top of one is unmounted if peel is set,
+ * errno.  A FUSE mount whose driver has died is none.  Something else mounted
+ * on top of one is unmounted if peel is set,
  * and otherwise counts as it being gone.
  */
 int medium_mounts_confirm(const char *point, const struct registry *r,

@@ -545,6 +545,52 @@ as_sudo() {
 	expect 0 "$helper" unmount $H
 }
 
+@test "a FUSE mount whose driver died is mounted anew" {
+	need_loop
+	need fuseiso fuseiso
+	need genisoimage genisoimage
+	grep -qw iso9660 /proc/filesystems && skip "this kernel has iso9660"
+	sample_tree
+	genisoimage -quiet -R -o "$T/i.img" "$T/tree"
+	expect 0 "$helper" mount $H "$T/i.img"
+	local comm
+	for comm in /proc/[0-9]*/comm; do
+		[ "$(cat "$comm" 2>/dev/null)" = fuseiso ] || continue
+		tr '\0' ' ' <"${comm%comm}cmdline" | grep -qF "$T" || continue
+		kill -9 "${comm//[!0-9]/}"
+	done
+	until ! stat "$MNT" 2>/dev/null; do sleep 0.05; done
+	expect 1 "$helper" status $H
+	expect 0 "$helper" mount $H "$T/i.img"
+	has "$output" '"already":false'
+	cmp "$T/tree/data" "$MNT/data"
+	expect 0 "$helper" unmount $H
+	[ "$(loops_of "$T/i.img")" = 0 ]
+}
+
+@test "one image under two hashes: each is unmounted by itself" {
+	need_loop
+	make_image ext4
+	expect 0 "$helper" mount $H "$T/i.img"
+	expect 0 "$helper" mount fedcba9876543210 "$T/i.img"
+	expect 0 "$helper" unmount $H
+	[ -z "$stderr" ]
+	expect 0 "$helper" status fedcba9876543210
+	expect 0 "$helper" unmount fedcba9876543210
+	[ "$(loops_of "$T/i.img")" = 0 ]
+}
+
+@test "an image that does not end with a sector" {
+	need_loop
+	make_image ext4
+	: >"$T/sums"
+	printf 'some bytes' >>"$T/i.img"
+	seal i.img
+	expect 0 "$helper" mount $H "$T/i.img"
+	same_tree "$MNT"
+	expect 0 "$helper" unmount $H
+}
+
 @test "limits and descriptors of the caller change nothing" {
 	need_loop
 	make_image ext4
@@ -569,7 +615,7 @@ as_sudo() {
 
 @test "not root: mounting says so, asking works" {
 	need_root
-	chmod 755 "$T"
+	chmod 755 "$T" "$BATS_RUN_TMPDIR"
 	mkdir -p "$NTT_HOME/mnt" "$NTT_HOME/run"
 	cp "$helper" "$T/helper"; chmod -R a+rX "$T" "$NTT_HOME"
 	expect 1 setpriv --reuid=65534 --regid=65534 --clear-groups \
@@ -578,6 +624,11 @@ as_sudo() {
 	expect 1 setpriv --reuid=65534 --regid=65534 --clear-groups \
 		"$T/helper" status $H
 	has "$output" '"layout":null'
+	make_image ext4
+	expect 0 "$helper" mount $H "$T/i.img"
+	expect 0 setpriv --reuid=65534 --regid=65534 --clear-groups \
+		"$T/helper" status $H
+	has "$output" '"already":true'
 }
 
 @test "the one program with rights links no database and parses no JSON" {
