@@ -83,7 +83,7 @@ run_dry(void)
 }
 
 static void
-start(int err)
+start(void)
 {
 	char *argv[] = { (char *)"ntt-copier", (char *)"-m", medium,
 		(char *)"--progress=never", NULL, NULL, NULL };
@@ -97,8 +97,6 @@ start(int err)
 		argv[5] = (char *)(uintptr_t)limit;
 	}
 	io.in = SPAWN_NULL;
-	io.out = err;
-	io.err = err;
 	io.group = SPAWN_NEW_GROUP;
 	for (i = 0; i < workers; i++) {
 		if (spawn(&children[i], argv, &io) < 0)
@@ -237,14 +235,20 @@ check_queue(PGconn *db, int worst)
 	return left ? EXIT_FAILED : worst;
 }
 
+/* started: told when every copier runs; -1: nobody waits for that. */
 static int
-supervise(int err)
+supervise(int started)
 {
 	PGconn *db;
 	int worst;
 
 	sig_catch();
-	start(err);
+	start();
+	if (started >= 0) {
+		if (write(started, "", 1) < 0)
+			warn("could not tell that the copiers run: %m");
+		close(started);
+	}
 	db = db_open();
 	worst = check_queue(db, reap(db));
 	PQfinish(db);
@@ -270,12 +274,21 @@ open_log(void)
 static int
 leave_running(void)
 {
-	int err = open_log();
-	pid_t pid = fork();
+	int err = open_log(), started[2];
+	pid_t pid;
+	char byte;
 
+	if (pipe2(started, O_CLOEXEC) < 0)
+		die_errno("could not make a pipe: %m");
+	pid = fork();
 	if (pid < 0)
 		die_errno("could not fork: %m");
 	if (pid > 0) {
+		close(started[1]);
+		if (read(started[0], &byte, 1) != 1)
+			die(EXIT_FAILED, "the copiers did not start; see "
+			    "ntt-copier.log in %s",
+			    quoted(config_get(CONFIG_LOG_DIR)));
 		say("%d copiers of %s are running; ntt-stop-workers stops "
 		    "them", workers, medium);
 		return EXIT_DONE;
@@ -285,7 +298,7 @@ leave_running(void)
 	dup2(err, STDERR_FILENO);
 	close(STDIN_FILENO);
 	open("/dev/null", O_RDONLY);
-	return supervise(-1);
+	return supervise(started[1]);
 }
 
 int

@@ -142,6 +142,13 @@ could_not_run(const struct command *c)
 	return errno == ENOENT ? EXIT_NOPROG : EXIT_NOEXEC;
 }
 
+/* The summary says it all; -v shows what each program printed. */
+static int
+child_output(void)
+{
+	return diag_verbosity > 0 ? STDERR_FILENO : SPAWN_NULL;
+}
+
 static int
 run_one(const struct command *c)
 {
@@ -151,7 +158,7 @@ run_one(const struct command *c)
 	/* ^C reaches us alone, and we pass it on once */
 	io.group = SPAWN_NEW_GROUP;
 	io.in = SPAWN_NULL;
-	io.out = STDERR_FILENO;
+	io.out = child_output();
 	if (spawn(&child, c->argv, &io) < 0)
 		return could_not_run(c);
 	return wait_forwarding(&child);
@@ -176,7 +183,7 @@ run_pipe(const struct command *from, const struct command *to)
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return EXIT_AGAIN;
 	in.in = fds[0];
-	in.out = STDERR_FILENO;
+	in.out = child_output();
 	in.group = out.group = SPAWN_NEW_GROUP;
 	out.in = SPAWN_NULL;
 	out.out = fds[1];

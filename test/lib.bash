@@ -109,3 +109,34 @@ fresh_db() {
 sql() {
 	psql -XAtq -v ON_ERROR_STOP=1 "$NTT_DB_URL" -c "$1"
 }
+
+# check_store: what must hold after whatever happened, by other means than the
+# programs use: every blob has the BLAKE3 that is its name, every success has
+# its blob, every file in the tree is the blob's inode, no temporary file.
+check_store() {
+	local root=${BYHASH_ROOT:-$NTT_HOME/by-hash} bad
+	bad=$(cd "$root" && find . -type f -print0 | xargs -0r b3sum |
+		awk '{ n = $2; sub(/.*\//, "", n) } $1 != n { print }')
+	[ -z "$bad" ] || { echo "wrong bytes: $bad"; return 1; }
+	bad=$(find "$root" "${ARCHIVED_ROOT:-$NTT_HOME/archived}" \
+		\( -name '.ntt.*' -o -path '*/.tmp/*' \) -print)
+	[ -z "$bad" ] || { echo "left behind: $bad"; return 1; }
+	bad=$(sql "SELECT DISTINCT blobid FROM inode WHERE status = 'success'" |
+		while read -r id; do
+			[ -f "$root/${id:0:2}/${id:2:2}/$id" ] || echo "$id"
+		done)
+	[ -z "$bad" ] || { echo "success without blob: $bad"; return 1; }
+	NTT_HOME=$NTT_TEST_CLUSTER ntt-db check >"$BATS_TEST_TMPDIR/check" ||
+		{ cat "$BATS_TEST_TMPDIR/check"; return 1; }
+}
+
+# same_tree SOURCE ARCHIVED: every file and link is there with the same bytes,
+# and every regular file is an inode of the store.
+same_tree() {
+	diff -r --no-dereference "$1" "$2" | grep -v '^Only in .*: fifo$' && return 1
+	(cd "$1" && find . \( -type f -o -type l \) -print0 | sort -z) >"$T/.a"
+	(cd "$2" && find . \( -type f -o -type l \) -print0 | sort -z) >"$T/.b"
+	cmp "$T/.a" "$T/.b" || return 1
+	find "$2" -type f -links 1 | grep . && { echo "not linked"; return 1; }
+	return 0
+}

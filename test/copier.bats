@@ -1,0 +1,320 @@
+#!/usr/bin/env bats
+# The copier and the store: every content once, never wrong, whatever is
+# killed.
+
+load lib
+
+setup() {
+	isolate
+	need b3sum b3sum
+	fresh_db
+	M=aaaabbbbccccdddd0000111122223333
+}
+
+# load DIR [MEDIUM]: into the catalogue
+load_tree() {
+	ntt-enum -q "$1" "${2:-$M}" - | ntt-loader -q - "${2:-$M}" >/dev/null
+}
+
+count() {
+	sql "SELECT count(*) FROM inode WHERE $1"
+}
+
+@test "copies a tree with every difficult name, once" {
+	difficult_tree "$T/src"
+	load_tree "$T/src"
+	expect 0 ntt-copier -q -m $M
+	check_store
+	same_tree "$T/src" "$NTT_HOME/archived/$M"
+	distinct=$( (find "$T/src" -type f -print0 | xargs -0 b3sum --no-names
+		find "$T/src" -type l -print0 | while IFS= read -r -d '' l; do
+			readlink -n "$l" | b3sum --no-names
+		done) | sort -u | wc -l)
+	[ "$(find "$NTT_HOME/by-hash" -type f | wc -l)" = "$distinct" ]
+	[ "$(sql 'SELECT count(*) FROM blobs')" = "$distinct" ]
+	[ "$(sql "SELECT copy_done IS NOT NULL FROM medium")" = t ]
+	[ "$(sql 'SELECT count(*) FROM worker')" = 0 ]
+}
+
+@test "modes and times of day do not matter: 0644, 0755 under any umask" {
+	mkdir -p "$T/src/d" && echo x >"$T/src/d/f"
+	load_tree "$T/src"
+	(umask 077; ntt-copier -q -m $M)
+	[ "$(find "$NTT_HOME/by-hash" "$NTT_HOME/archived" -type f ! -perm 644 |
+		wc -l)" = 0 ]
+	[ "$(find "$NTT_HOME/by-hash" "$NTT_HOME/archived" -type d ! -perm 755 |
+		wc -l)" = 0 ]
+}
+
+@test "a duplicate medium writes nothing" {
+	mkdir "$T/src" && for i in 1 2 3; do echo $i >"$T/src/$i"; done
+	load_tree "$T/src"; ntt-copier -q -m $M
+	before=$(find "$NTT_HOME/by-hash" -type f -printf '%p %i %C@\n' | cut -d. -f1 | sort)
+	load_tree "$T/src" beef0000beef0000
+	expect 0 ntt-copier -q -m beef0000beef0000
+	[ "$(find "$NTT_HOME/by-hash" -type f -printf '%p %i %C@\n' | cut -d. -f1 |
+		sort | awk '{print $1, $2}')" = "$(awk '{print $1, $2}' <<<"$before")" ]
+	[ "$(sql "SELECT sum(n_hardlinks) FROM blobs")" = 6 ]
+	check_store
+}
+
+@test "a medium by the beginning of its hash, and none" {
+	mkdir "$T/src" && load_tree "$T/src"
+	expect 0 ntt-copier -q -m aaaabbbb
+	expect 1 ntt-copier -q -m 00000000
+	has "$stderr" 'the catalogue has no medium "00000000"'
+	expect 64 ntt-copier -q
+}
+
+@test "--limit stops after exactly N, --dry-run changes nothing" {
+	mkdir "$T/src" && for i in {1..30}; do echo $i >"$T/src/$i"; done
+	load_tree "$T/src"
+	before=$(sql 'SELECT * FROM inode ORDER BY ino')
+	expect 0 ntt-copier -m $M --dry-run --limit 5
+	has "$output" "30 inodes"
+	[ "$(sql 'SELECT * FROM inode ORDER BY ino')" = "$before" ]
+	[ ! -e "$NTT_HOME/by-hash" ]
+	[ "$(sql 'SELECT count(*) FROM work_range')" = 0 ]
+	expect 0 ntt-copier -q -m $M --limit 7
+	[ "$(count "status = 'success'")" = 7 ]
+	expect 0 ntt-copier -q -m $M --limit 7
+	[ "$(count "status = 'success'")" = 14 ]
+	[ "$(sql 'SELECT copy_done IS NULL FROM medium')" = t ]
+	expect 0 ntt-copier -q -m $M
+	[ "$(count "status = 'success'")" = 30 ]
+	check_store
+}
+
+@test "a file that vanished, one that changed, one that became a link" {
+	mkdir "$T/src" && for i in {1..5}; do echo $i >"$T/src/$i"; done
+	load_tree "$T/src"
+	rm "$T/src/1" "$T/src/3"
+	echo longer than before >"$T/src/2"
+	ln -s /etc/shadow "$T/src/3"
+	expect 3 ntt-copier -q -m $M
+	[ "$(count "status = 'failed_retryable' AND error_type = 'path_error'")" = 2 ]
+	[ "$(count "errors[1] LIKE 'drift:%'")" = 1 ]
+	[ "$(cat "$NTT_HOME/archived/$M/2")" = "longer than before" ]
+	[ ! -e "$NTT_HOME/archived/$M/3" ]
+	grep -rqs root: "$NTT_HOME/by-hash" && return 1
+	[ "$(sql 'SELECT copy_done IS NOT NULL FROM medium')" = t ]
+	[ "$(sql 'SELECT max(attempts) FROM inode')" = 5 ]
+	check_store
+}
+
+@test "a path that is not UTF-8 and not readable is recorded, not lost" {
+	[ "$(id -u)" = 0 ] || skip "needs root to become another user"
+	mkdir "$T/src" && echo secret >"$T/src/"$'\xff' && chmod 0 "$T/src/"$'\xff'
+	echo open >"$T/src/open"
+	load_tree "$T/src"
+	chmod 755 "$T" "$T/src" "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" 2>/dev/null || :
+	# root, with CAP_DAC_READ_SEARCH kept, reads it all the same
+	expect 0 ntt-copier -q -m $M
+	[ "$(count "status = 'success'")" = 2 ]
+}
+
+@test "the empty file, sparse files, large files" {
+	mkdir "$T/src"
+	: >"$T/src/empty"
+	truncate -s 64M "$T/src/hole"
+	printf x | dd of="$T/src/hole" bs=1 seek=5000000 conv=notrunc status=none
+	head -c 3000000 /dev/urandom >"$T/src/large"
+	cp "$T/src/large" "$T/src/large again"
+	load_tree "$T/src"
+	expect 0 ntt-copier -q -m $M
+	check_store
+	same_tree "$T/src" "$NTT_HOME/archived/$M"
+	[ "$(stat -c %b "$NTT_HOME/archived/$M/hole")" -lt 100 ]
+	[ -f "$NTT_HOME/by-hash/af/13/af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262" ]
+}
+
+@test "a large duplicate of another medium is read and not written" {
+	mkdir "$T/src"
+	head -c 3000000 /dev/urandom >"$T/src/large"
+	load_tree "$T/src"; ntt-copier -q -m $M
+	mkdir "$T/two"; cp "$T/src/large" "$T/two/same"
+	head -c 3000000 /dev/urandom >"$T/two/same size"
+	load_tree "$T/two" beef0000beef0000
+	expect 0 ntt-copier -q -m beef0000beef0000
+	[ "$(find "$NTT_HOME/by-hash" -type f | wc -l)" = 2 ]
+	[ "$(stat -c %h "$NTT_HOME/archived/$M/large")" = 3 ]
+	check_store
+}
+
+@test "what stands in the tree already is replaced in one step" {
+	mkdir -p "$T/src/d" "$NTT_HOME/archived/$M/d"
+	echo right >"$T/src/d/f"
+	ln -s target "$T/src/link"
+	echo wrong >"$NTT_HOME/archived/$M/d/f"
+	ln -s elsewhere "$NTT_HOME/archived/$M/link"
+	load_tree "$T/src"
+	expect 0 ntt-copier -q -m $M
+	same_tree "$T/src" "$NTT_HOME/archived/$M"
+}
+
+@test "a symbolic link in the tree of links is not followed" {
+	mkdir -p "$T/src/d" "$T/outside" "$NTT_HOME/archived/$M"
+	echo x >"$T/src/d/f"
+	ln -s "$T/outside" "$NTT_HOME/archived/$M/d"
+	load_tree "$T/src"
+	expect 75 ntt-copier -q -m $M || expect 0 ntt-copier -q -m $M
+	[ ! -e "$T/outside/f" ]
+}
+
+@test "store and tree on two file systems are refused, or work without tree" {
+	need_root
+	mkdir "$T/src" "$T/fs" && echo x >"$T/src/f"
+	mount -t tmpfs none "$T/fs"
+	load_tree "$T/src"
+	ARCHIVED_ROOT=$T/fs expect 64 ntt-copier -q -m $M
+	has "$stderr" "different file systems"
+	[ "$(count "status = 'pending'")" = 1 ]
+	ARCHIVED_ROOT= expect 0 ntt-copier -q -m $M
+	umount "$T/fs"
+	[ "$(count "status = 'success'")" = 1 ]
+	[ "$(find "$NTT_HOME/by-hash" -type f | wc -l)" = 1 ]
+}
+
+@test "a full store blames no file, and the next run finishes" {
+	need_root
+	mkdir "$T/src" "$T/fs"
+	for i in {1..60}; do head -c 100000 /dev/urandom >"$T/src/$i"; done
+	mount -t tmpfs -o size=3m none "$T/fs"
+	export BYHASH_ROOT=$T/fs/by-hash ARCHIVED_ROOT=$T/fs/archived
+	load_tree "$T/src"
+	status=0
+	ntt-copier -q -m $M 2>"$T/err" || status=$?
+	[ $status = 75 ]
+	grep -q 'No space left' "$T/err"
+	[ "$(count "error_type IS NOT NULL OR attempts > 1")" = 0 ]
+	[ "$(sql 'SELECT count(*) FROM work_range WHERE worker IS NOT NULL')" = 0 ]
+	check_store
+	mount -o remount,size=30m "$T/fs"
+	expect 0 ntt-copier -q -m $M
+	check_store
+	[ "$(count "status = 'success'")" = 60 ]
+	umount "$T/fs"
+}
+
+@test "failed health is refused and nothing changes" {
+	mkdir "$T/src" && echo x >"$T/src/f"
+	load_tree "$T/src"
+	sql "UPDATE medium SET health = 'failed'"
+	expect 2 ntt-copier -q -m $M
+	[ "$(count "status = 'pending'")" = 1 ]
+	[ "$(sql 'SELECT health FROM medium')" = failed ]
+	expect 0 ntt-copier -q -m $M --ignore-health
+	[ "$(sql 'SELECT health FROM medium')" = failed ]
+}
+
+@test "an inode whose paths are all excluded is excluded, not retried" {
+	mkdir "$T/src" && echo x >"$T/src/f" && echo y >"$T/src/g"
+	load_tree "$T/src"
+	sql "UPDATE path SET exclude_reason = 'x' WHERE path = 'f'"
+	expect 0 ntt-copier -q -m $M
+	[ "$(count "status = 'excluded'")" = 1 ]
+	[ "$(count "status = 'success'")" = 1 ]
+}
+
+@test "a directory that moved away blames no file" {
+	mkdir "$T/src" && for i in {1..9}; do echo $i >"$T/src/$i"; done
+	load_tree "$T/src"
+	mv "$T/src" "$T/moved"
+	expect 1 ntt-copier -q -m $M
+	[ "$(count "status = 'pending' AND attempts = 0")" = 9 ]
+	mv "$T/moved" "$T/src"
+	expect 0 ntt-copier -q -m $M
+	[ "$(count "status = 'success'")" = 9 ]
+}
+
+@test "SIGTERM: what is done is committed, the rest goes on later" {
+	mkdir "$T/src"
+	for i in {1..6000}; do echo $i >"$T/src/$i"; done
+	load_tree "$T/src"
+	ntt-copier -q -m $M --batch-size 1 & pid=$!
+	until [ "$(count "status = 'success'")" -gt 0 ]; do :; done
+	kill -TERM $pid
+	status=0; wait $pid || status=$?
+	[ $status = 143 ]
+	[ "$(count "status = 'pending'")" -gt 0 ]
+	[ "$(sql 'SELECT count(*) FROM work_range WHERE worker IS NOT NULL')" = 0 ]
+	check_store
+	expect 0 ntt-copier -q -m $M || expect 2 ntt-copier -q -m $M
+	[ "$(count "status = 'success'")" = 6000 ]
+	check_store
+}
+
+@test "killed at random with four workers on two media, nothing is wrong" {
+	mkdir "$T/src" "$T/two"
+	for i in {1..300}; do
+		head -c $((RANDOM % 20000)) /dev/urandom >"$T/src/$i"
+		cp "$T/src/$i" "$T/two/$((i / 2))"
+	done
+	load_tree "$T/src"
+	load_tree "$T/two" beef0000beef0000
+	for round in {1..12}; do
+		for m in $M $M beef0000beef0000 beef0000beef0000; do
+			ntt-copier -q -m $m --batch-size 3 2>/dev/null &
+		done
+		sleep 0.0$((RANDOM % 10))
+		# shellcheck disable=SC2046 # a list of numbers
+		kill -9 $(jobs -rp) 2>/dev/null || :
+		wait || :
+		check_store
+	done
+	ntt-copier -q -m $M || [ $? = 2 ]
+	ntt-copier -q -m beef0000beef0000 || [ $? = 2 ]
+	check_store
+	[ "$(count "status <> 'success' AND fs_type = 'f'")" = 0 ]
+	same_tree "$T/src" "$NTT_HOME/archived/$M"
+	same_tree "$T/two" "$NTT_HOME/archived/beef0000beef0000"
+}
+
+@test "sixteen workers share one medium, every inode once" {
+	mkdir "$T/src"
+	for i in {1..3000}; do echo $((i % 700)) >"$T/src/$i"; done
+	load_tree "$T/src"
+	expect 0 ntt-copy-workers -q --wait -w 16 -m $M
+	[ "$(count "fs_type = 'f' AND attempts = 1 AND status = 'success'")" = 3000 ]
+	[ "$(sql 'SELECT count(*) FROM blobs')" = 700 ]
+	[ "$(sql 'SELECT sum(n_hardlinks) FROM blobs')" = 3000 ]
+	check_store
+}
+
+@test "workers left running are found and stopped; others are not touched" {
+	mkdir "$T/src"
+	for i in {1..3000}; do head -c 3000 /dev/urandom >"$T/src/$i"; done
+	load_tree "$T/src"
+	expect 2 ntt-stop-workers
+	ntt-copy-workers -q -w 2 -m $M 3>&-
+	[ "$(wc -l <"$NTT_HOME/run/workers.pids")" = 2 ]
+	sleep 60 3>&- & other=$!
+	printf '%s 1 %s\n' $other $M >>"$NTT_HOME/run/workers.pids"
+	ntt-stop-workers -q || [ $? = 2 ]
+	kill -0 $other
+	kill $other
+	[ "$(sql 'SELECT count(*) FROM work_range WHERE worker IS NOT NULL')" = 0 ]
+	check_store
+}
+
+@test "PostgreSQL restarted under a copier: 75, then the rest" {
+	mkdir "$T/src"
+	for i in {1..1500}; do head -c 3000 /dev/urandom >"$T/src/$i"; done
+	unset NTT_DB_URL
+	ntt-db init -q 3>&-
+	load_tree "$T/src"
+	ntt-copier -q -m $M --batch-size 1 2>"$T/err" & pid=$!
+	NTT_DB_URL=$(ntt-db url)
+	export NTT_DB_URL
+	until [ "$(count "status = 'success'")" -gt 0 ]; do :; done
+	unset NTT_DB_URL
+	ntt-db stop -q; ntt-db start -q 3>&-
+	status=0; wait $pid || status=$?
+	[ $status = 75 ] || [ $status = 0 ]
+	ntt-copier -q -m $M || [ $? = 2 ]
+	NTT_DB_URL=$(ntt-db url)
+	[ "$(count "status = 'success'")" = 1500 ]
+	NTT_TEST_CLUSTER=$NTT_HOME check_store
+	unset NTT_DB_URL
+	ntt-db stop -q
+}
