@@ -94,7 +94,8 @@ dm_linear_create(const char *name, const char *source,
 		return -1;
 	/* one that a killed run left */
 	command(control, DM_DEV_REMOVE, name, 0, NULL);
-	if (command(control, DM_DEV_CREATE, name, DM_READONLY_FLAG, &dev) == 0) {
+	if (command(control, DM_DEV_CREATE, name, DM_READONLY_FLAG,
+	    &dev) == 0) {
 		if (load_table(control, name, source, pieces, count) == 0 &&
 		    command(control, DM_DEV_SUSPEND, name, 0, NULL) == 0)
 			rc = 0;

@@ -13,7 +13,7 @@ struct raid_super {
 	char name[33];		/* of the array, "" if it has none */
 	int level;		/* -1: linear */
 	int disks;
-	int role;		/* our place in the array, -1: spare or faulty */
+	int role;		/* our place in it, -1: spare or faulty */
 	uint64_t data, size;	/* where the data is in the member, in bytes */
 };
 
