@@ -11,16 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archived.h"
 #include "buf.h"
 #include "catalogue.h"
 #include "config.h"
-#include "copy_batch.h"
-#include "copy_error.h"
-#include "copy_file.h"
+#include "copy_inode.h"
 #include "db.h"
 #include "diag.h"
-#include "json.h"
 #include "log.h"
 #include "medium_source.h"
 #include "num.h"
@@ -30,8 +26,6 @@
 #include "progress.h"
 #include "queue.h"
 #include "sig.h"
-#include "source.h"
-#include "store.h"
 #include "use_lock.h"
 
 static struct {
@@ -43,17 +37,9 @@ static struct {
 
 static PGconn *db;
 static struct medium_source medium;
-static struct source source;
-static struct store store;
-static struct archived archived;
 static struct queue queue;
-static struct copy_reader reader;
-static struct copy_batch batch;
-static magic_t magic;
-static const char *mime;	/* of the file being read */
-static int mime_now = 1;	/* determine it while the bytes are here */
+static struct copier copier;
 static uint64_t attempted;	/* inodes, against --limit */
-static uint64_t blameless;	/* unknown errors, against --max-errors */
 
 static const struct option_help options[] = {
 	{ 'm', "medium", "HASH", "the medium to copy" },
@@ -84,15 +70,10 @@ static const struct prog prog = {
 static void __attribute__((noreturn))
 finish(int status)
 {
-	copy_batch_free(&batch);
+	copier_free(&copier);
 	queue_close(&queue);
-	archived_close(&archived);
-	store_close(&store);
-	source_close(&source);
 	medium_source_free(&medium);
 	PQfinish(db);
-	if (magic)
-		magic_close(magic);
 	exit(status);
 }
 
@@ -127,10 +108,10 @@ check_room(void)
 {
 	uint64_t room;
 
-	if (opt.min_free == 0 || store_free(&store, &room) < 0 ||
+	if (opt.min_free == 0 || store_free(&copier.store, &room) < 0 ||
 	    room >= opt.min_free)
 		return;
-	check_flush(copy_batch_finish(&batch));
+	check_flush(copy_batch_finish(&copier.batch));
 	warn("%s left in the store's file system, less than --min-free",
 	    num_bytes(room));
 	finish(EXIT_AGAIN);
@@ -150,7 +131,7 @@ weigh_mime(void)
 	if (opt.mime != MIME_AUTO || process_times(&wall, &busy) < 0)
 		return;
 	if (last_wall)
-		mime_now = busy - last_busy < (wall - last_wall) / 2;
+		copier.mime_now = busy - last_busy < (wall - last_wall) / 2;
 	last_wall = wall;
 	last_busy = busy;
 }
@@ -158,276 +139,10 @@ weigh_mime(void)
 static void
 flush(void)
 {
-	check_flush(copy_batch_flush(&batch));
+	check_flush(copy_batch_flush(&copier.batch));
 	weigh_mime();
-	progress_set(batch.totals.bytes);
+	progress_set(copier.batch.totals.bytes);
 	check_room();
-}
-
-static int
-pending(void *arg, const char *id)
-{
-	(void)arg;
-	return copy_batch_pending(&batch, id);
-}
-
-static void
-look(void *arg, const char *head, size_t len)
-{
-	enum { ENOUGH = 16384 };
-
-	(void)arg;
-	mime = magic && mime_now ? magic_buffer(magic, head,
-	    len < ENOUGH ? len : ENOUGH) : NULL;
-}
-
-static void
-log_failure(const struct queue_inode *inode, const struct queue_result *r)
-{
-	struct buf event = BUF_INIT;
-
-	log_begin(&event, "inode_failed");
-	json_i64(&event, "dev", inode->dev);
-	json_i64(&event, "ino", inode->ino);
-	json_i64(&event, "attempts", inode->attempts + 1);
-	json_string(&event, "error_type", r->error_type);
-	json_string(&event, "error", r->error);
-	if (inode->path_count > 0)
-		json_name(&event, "path", inode->paths[0].bytes,
-		    inode->paths[0].len);
-	log_end(&event);
-	buf_free(&event);
-}
-
-/* The result goes to the batch, and its paths when they are to be linked. */
-static void
-add(struct queue_inode *inode, struct queue_result *r,
-    struct store_temp *temp, const char *link)
-{
-	struct store_temp none = { .fd = -1 };
-	int named = r->blobid != NULL;
-
-	r->dev = inode->dev;
-	r->ino = inode->ino;
-	copy_batch_add(&batch, r, temp ? temp : &none,
-	    named ? inode->paths : NULL, named ? inode->path_count : 0, link);
-	if (named) {
-		inode->paths = NULL;
-		inode->path_count = 0;
-	}
-}
-
-static void
-add_failure(struct queue_inode *inode, enum copy_class class, int err)
-{
-	int attempts = inode->attempts + 1;
-	struct queue_result r = { .error_type = copy_class_name(class) };
-	char *text = copy_error_text(class, err);
-
-	r.error = text;
-	if (attempts < copy_attempts(class, medium.health != NULL, 0)) {
-		r.status = QUEUE_RETRY;
-		r.delay_ms = copy_backoff_ms(attempts);
-	} else {
-		r.status = class == COPY_IO_ERROR ? QUEUE_FAILED_PERMANENT :
-		    QUEUE_FAILED_RETRYABLE;
-		log_failure(inode, &r);
-	}
-	if (class == COPY_UNKNOWN_ERROR)
-		blameless++;
-	add(inode, &r, NULL, NULL);
-	free(text);
-}
-
-static char *
-drift_text(const struct queue_inode *inode, const struct stat *st)
-{
-	if (st->st_size == inode->size &&
-	    (int64_t)st->st_mtim.tv_sec == inode->mtime)
-		return NULL;
-	return xasprintf("drift: size %lld, mtime %lld were catalogued, "
-	    "%lld and %lld copied", (long long)inode->size,
-	    (long long)inode->mtime, (long long)st->st_size,
-	    (long long)st->st_mtim.tv_sec);
-}
-
-static void
-add_copied(struct queue_inode *inode, const struct stat *st,
-    struct copied *c)
-{
-	struct queue_result r = { .status = QUEUE_SUCCESS,
-		.blobid = c->id, .blob_size = c->size, .mime_type = mime };
-	char *drift = drift_text(inode, st);
-
-	r.error = drift;
-	r.fs_type = inode->fs_type == 'f' ? '\0' : 'f';
-	add(inode, &r, &c->temp, NULL);
-	free(drift);
-}
-
-/* What copy_file() or copy_bytes() said; 0, or the errno to blame. */
-static int
-judge(enum copy_outcome outcome, const struct copied *c)
-{
-	switch (outcome) {
-	case COPY_NEW:
-	case COPY_KNOWN:
-		return 0;
-	case COPY_SHORT:
-		return EIO;
-	case COPY_SOURCE_FAILED:
-	case COPY_CHANGED:
-		break;
-	case COPY_STORE_FAILED:
-		errno = c->err;
-		if (c->err != EBADMSG)
-			destination_failed("the store");
-		break;
-	case COPY_STOPPED:
-		return EINTR;
-	}
-	return c->err;
-}
-
-static enum copy_class
-classify(enum copy_outcome outcome, int err)
-{
-	if (outcome == COPY_CHANGED || outcome == COPY_STORE_FAILED)
-		return COPY_HASH_ERROR;
-	return copy_class_of(err);
-}
-
-static void
-copy_regular(struct queue_inode *inode, int fd, const struct stat *st,
-    int likely_known)
-{
-	enum { LARGE = 64 << 20 };
-	enum copy_outcome outcome;
-	struct copied c;
-	int err;
-
-	/* what is done must not wait for an hour of reading */
-	if (st->st_size >= LARGE)
-		check_flush(copy_batch_finish(&batch));
-	mime = NULL;
-	outcome = copy_file(&reader, fd, st, likely_known, &c);
-	close(fd);
-	if (outcome == COPY_STOPPED)
-		return;
-	err = judge(outcome, &c);
-	if (err == 0)
-		add_copied(inode, st, &c);
-	else if (copy_environment(err))
-		destination_failed("this machine's memory or descriptors");
-	else
-		add_failure(inode, classify(outcome, err), err);
-}
-
-static void
-copy_link(struct queue_inode *inode, const char *target, size_t len)
-{
-	struct queue_result r = { .status = QUEUE_SUCCESS };
-	struct copied c;
-	int err = judge(copy_bytes(&reader, target, len, &c), &c);
-
-	if (err) {
-		add_failure(inode, COPY_HASH_ERROR, err);
-		return;
-	}
-	r.blobid = c.id;
-	r.blob_size = c.size;
-	r.mime_type = "inode/symlink";
-	r.fs_type = inode->fs_type == 'l' ? '\0' : 'l';
-	add(inode, &r, &c.temp, target);
-}
-
-/* Neither file nor link after all: only a row in the catalogue. */
-static void
-add_non_file(struct queue_inode *inode, const struct stat *st)
-{
-	struct queue_result r = { .status = QUEUE_NON_FILE };
-	int i;
-
-	r.fs_type = source_type(st->st_mode);
-	for (i = 0; r.fs_type == 'd' && i < inode->path_count; i++)
-		if (archived_mkdir(&archived, inode->paths[i].bytes) < 0)
-			destination_failed("the archived tree");
-	add(inode, &r, NULL, NULL);
-}
-
-/* One path of an inode; 0 done, or the errno. */
-static int
-try_path(struct queue_inode *inode, const char *path, int likely_known)
-{
-	char type = inode->fs_type == 'U' ? '?' : inode->fs_type;
-	uint64_t ino = (uint64_t)inode->ino;
-	char *target = NULL;
-	struct stat st;
-	size_t len;
-	int fd;
-
-	if (type != 'l') {
-		fd = source_file(&source, path, type, ino, &st);
-		if (fd < 0)
-			return errno;
-		if (S_ISREG(st.st_mode)) {
-			copy_regular(inode, fd, &st, likely_known);
-			return 0;
-		}
-		close(fd);
-		if (!S_ISLNK(st.st_mode)) {
-			add_non_file(inode, &st);
-			return 0;
-		}
-	}
-	target = source_link(&source, path, ino, &len);
-	if (!target)
-		return errno;
-	copy_link(inode, target, len);
-	free(target);
-	return 0;
-}
-
-/* 0, or the errno of the last path when none could be opened. */
-static int
-copy_inode(struct queue_inode *inode, int likely_known)
-{
-	struct queue_result excluded = { .status = QUEUE_EXCLUDED };
-	int i, err = 0;
-
-	if (inode->path_count == 0) {
-		add(inode, &excluded, NULL, NULL);
-		return 0;
-	}
-	for (i = 0; i < inode->path_count; i++) {
-		err = try_path(inode, inode->paths[i].bytes, likely_known);
-		if (err == 0)
-			return 0;
-		if (copy_environment(err)) {
-			errno = err;
-			destination_failed("this machine's memory or "
-			    "descriptors");
-		}
-	}
-	return err;
-}
-
-static void
-make_directory(struct queue_inode *inode)
-{
-	int i;
-
-	for (i = 0; i < inode->path_count; i++) {
-		if (archived_mkdir(&archived, inode->paths[i].bytes) >= 0)
-			continue;
-		/* names the medium itself has twice */
-		if (errno != ENOTDIR && errno != EINVAL &&
-		    errno != ENAMETOOLONG && errno != ELOOP)
-			destination_failed("the archived tree");
-		warn("could not make directory %s in the archived tree: %m",
-		    quoted_bytes(inode->paths[i].bytes, inode->paths[i].len));
-	}
-	batch.totals.directories++;
 }
 
 static int
@@ -468,10 +183,32 @@ static int
 stopping(void)
 {
 	return interrupted() || attempted >= opt.limit ||
-	    (opt.max_errors && blameless >= opt.max_errors);
+	    (opt.max_errors && copier.unknown_errors >= opt.max_errors);
 }
 
 enum range_end { RANGE_DONE, RANGE_STOPPED, RANGE_SUSPECT };
+
+/* An inode in its turn: 0, or the errno it may be blamed for. */
+static int
+do_inode(struct queue_inode *inode, int likely_known)
+{
+	enum { LARGE = 64 << 20 };
+	int err;
+
+	if (!inode->pending) {
+		if (copy_directory(&copier, inode) < 0)
+			destination_failed(copier.trouble);
+		return 0;
+	}
+	/* what is done must not wait for an hour of reading */
+	if (inode->size >= LARGE)
+		check_flush(copy_batch_finish(&copier.batch));
+	attempted++;
+	err = copy_inode(&copier, inode, likely_known);
+	if (err < 0)
+		destination_failed(copier.trouble);
+	return err;
+}
 
 /*
  * The inodes of a range.  As long as each of them is ENOENT the mount itself
@@ -490,26 +227,18 @@ copy_inodes(struct queue_inode *inodes, size_t count, int trusted)
 		struct queue_inode *inode = &inodes[i];
 		int err;
 
-		if (!inode->pending) {
-			make_directory(inode);
-			continue;
-		}
-		if (stopping()) {
+		if (inode->pending && stopping()) {
 			end = RANGE_STOPPED;
 			break;
 		}
-		attempted++;
-		err = copy_inode(inode, known_count && bsearch(&inode->size,
+		err = do_inode(inode, known_count && bsearch(&inode->size,
 		    known, known_count, sizeof *known, compare_sizes));
-		if (err == ENOENT && !trusted && held == tried) {
+		if (err == ENOENT && !trusted && held == tried)
 			missing[held++] = i;
-			tried++;
-			continue;
-		}
-		tried++;
-		if (err)
-			add_failure(inode, copy_class_of(err), err);
-		if (copy_batch_full(&batch, opt.batch_size))
+		else if (err)
+			copy_inode_failed(&copier, inode, err);
+		tried += (size_t)inode->pending;
+		if (copy_batch_full(&copier.batch, opt.batch_size))
 			flush();
 	}
 	if (held > 0 && held == tried && end == RANGE_DONE) {
@@ -517,7 +246,7 @@ copy_inodes(struct queue_inode *inodes, size_t count, int trusted)
 		attempted -= held;
 	}
 	for (i = 0; end != RANGE_SUSPECT && i < held; i++)
-		add_failure(&inodes[missing[i]], COPY_PATH_ERROR, ENOENT);
+		copy_inode_failed(&copier, &inodes[missing[i]], ENOENT);
 	free(missing);
 	free(known);
 	return end;
@@ -532,16 +261,16 @@ recover_source(void)
 {
 	int remounted = 0;
 
-	if (source_alive(&source) &&
+	if (source_alive(&copier.source) &&
 	    (opt.src_root || medium_source_mounted(&medium)))
 		return 0;
-	source_close(&source);
+	source_close(&copier.source);
 	if (!opt.src_root && medium_source_open(&medium, &remounted) < 0) {
 		warn("%s is not mounted any more and could not be mounted: "
 		    "%s", quoted(medium.hash), medium.error);
 		finish(EXIT_AGAIN);
 	}
-	if (source_open(&source, medium.root) < 0) {
+	if (source_open(&copier.source, medium.root) < 0) {
 		warn("could not open %s: %m", quoted(medium.root));
 		finish(EXIT_AGAIN);
 	}
@@ -589,7 +318,7 @@ work(void)
 			database_failed();
 		if (n == 0) {
 			/* retries become due when they are committed */
-			check_flush(copy_batch_finish(&batch));
+			check_flush(copy_batch_finish(&copier.batch));
 			n = queue_claim(&queue, &range, &wait_ms);
 			if (n < 0)
 				database_failed();
@@ -602,17 +331,17 @@ work(void)
 		}
 		end = copy_range(&range);
 		if (end == RANGE_DONE)
-			copy_batch_range(&batch, &range);
-		if (copy_batch_full(&batch, opt.batch_size))
+			copy_batch_range(&copier.batch, &range);
+		if (copy_batch_full(&copier.batch, opt.batch_size))
 			flush();
 	}
-	check_flush(copy_batch_finish(&batch));
+	check_flush(copy_batch_finish(&copier.batch));
 }
 
 static int
 conclude(void)
 {
-	const struct copy_totals *t = &batch.totals;
+	const struct copy_totals *t = &copier.batch.totals;
 	int done = queue_finish_medium(&queue);
 
 	progress_stop();
@@ -628,9 +357,9 @@ conclude(void)
 		    num_grouped(t->overflows));
 	if (sig_caught())
 		return EXIT_SIGNAL + sig_caught();
-	if (opt.max_errors && blameless >= opt.max_errors) {
+	if (opt.max_errors && copier.unknown_errors >= opt.max_errors) {
 		warn("stopped after %s errors of unknown kind",
-		    num_grouped(blameless));
+		    num_grouped(copier.unknown_errors));
 		return EXIT_FAILED;
 	}
 	return t->failed ? EXIT_PARTIAL : EXIT_DONE;
@@ -643,9 +372,10 @@ open_destination(void)
 	const char *tree = opt.no_archived ? "" :
 	    config_get(CONFIG_ARCHIVED_ROOT);
 
-	if (store_open(&store, root) < 0)
+	if (store_open(&copier.store, root) < 0)
 		die_errno("could not open the store %s: %m", quoted(root));
-	if (archived_open(&archived, tree, medium.hash, &store) == 0)
+	if (archived_open(&copier.archived, tree, medium.hash,
+	    &copier.store) == 0)
 		return;
 	if (errno == EXDEV)
 		die(EXIT_USAGE, "ARCHIVED_ROOT (%s) and BYHASH_ROOT (%s) are "
@@ -672,15 +402,19 @@ mime_arg(const char *value)
 static void
 open_magic(void)
 {
+	magic_t magic;
+
+	copier.mime_now = 1;
 	if (opt.mime == MIME_NEVER)
 		return;
 	magic = magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS);
-	if (magic && magic_load(magic, NULL) == 0)
+	if (magic && magic_load(magic, NULL) == 0) {
+		copier.magic = magic;
 		return;
+	}
 	warn("no MIME types: %s", magic ? magic_error(magic) : "no memory");
 	if (magic)
 		magic_close(magic);
-	magic = NULL;
 }
 
 static void
@@ -807,7 +541,7 @@ open_source(void)
 		    medium.hash, medium.error);
 	if (opt.src_root)
 		medium.root = xstrdup(opt.src_root);
-	if (source_open(&source, medium.root) < 0)
+	if (source_open(&copier.source, medium.root) < 0)
 		die_errno("could not open %s: %m", quoted(medium.root));
 }
 
@@ -856,16 +590,12 @@ main(int argc, char **argv)
 	open_destination();
 	open_magic();
 	sig_catch();
-	reader = (struct copy_reader){ .store = &store,
-		.buf = xmalloc(COPY_BUFFER), .pending = pending,
-		.look = look, .stop = interrupted };
-	if (copy_batch_init(&batch, &queue, &store, &archived,
-	    opt.paranoid ? &reader : NULL) < 0)
+	copier.health_known = medium.health != NULL;
+	if (copier_init(&copier, &queue, opt.paranoid, interrupted) < 0)
 		die_errno("could not prepare: %m");
 	open_queue();
 	work();
 	status = conclude();
-	free(reader.buf);
 	use_lock_release(lock);
 	finish(status);
 }

@@ -7,8 +7,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +25,7 @@
 #include "medium.h"
 #include "num.h"
 #include "prog.h"
+#include "run_command.h"
 #include "run_medium.h"
 #include "run_setup.h"
 #include "run_summary.h"
@@ -71,142 +70,6 @@ static const struct prog prog = {
 	options
 };
 
-/* A command as a vector that grows; strings are the vector's. */
-struct command {
-	char *argv[24];
-	int argc;
-};
-
-static void
-arg(struct command *c, const char *word)
-{
-	if (c->argc == (int)(sizeof c->argv / sizeof c->argv[0]) - 1)
-		abort();
-	c->argv[c->argc++] = xstrdup(word);
-	c->argv[c->argc] = NULL;
-}
-
-static void
-command(struct command *c, const char *program)
-{
-	memset(c, 0, sizeof *c);
-	arg(c, program);
-	if (diag_verbosity < 0)
-		arg(c, "-q");
-	if (diag_verbosity > 0)
-		arg(c, "-v");
-}
-
-static void
-command_free(struct command *c)
-{
-	int i;
-
-	for (i = 0; i < c->argc; i++)
-		free(c->argv[i]);
-}
-
-/* "first | second" when there are two. */
-static void
-print_commands(const struct command *first, const struct command *second)
-{
-	struct buf line = BUF_INIT;
-
-	argv_words(&line, first->argv);
-	if (second) {
-		buf_puts(&line, " | ");
-		argv_words(&line, second->argv);
-	}
-	printf("    %s\n", line.data);
-	buf_free(&line);
-}
-
-static int
-wait_forwarding(struct child *child)
-{
-	int status;
-
-	sig_forward(child->pid);
-	/* one that came before it could be forwarded */
-	if (sig_caught())
-		kill(child->pid, SIGTERM);
-	status = child_wait(child);
-	sig_unforward(child->pid);
-	return status;
-}
-
-static int
-could_not_run(const struct command *c)
-{
-	warn("could not run \"%s\": %m", c->argv[0]);
-	return errno == ENOENT ? EXIT_NOPROG : EXIT_NOEXEC;
-}
-
-/* The summary says it all; -v shows what each program printed. */
-static int
-child_output(void)
-{
-	return diag_verbosity > 0 ? STDERR_FILENO : SPAWN_NULL;
-}
-
-static int
-run_one(const struct command *c)
-{
-	struct spawn_io io = SPAWN_INHERIT;
-	struct child child;
-
-	/* ^C reaches us alone, and we pass it on once */
-	io.group = SPAWN_NEW_GROUP;
-	io.in = SPAWN_NULL;
-	io.out = child_output();
-	if (spawn(&child, c->argv, &io) < 0)
-		return could_not_run(c);
-	return wait_forwarding(&child);
-}
-
-/* The first exit status that is a failure; partial comes last. */
-static int
-fold(int a, int b)
-{
-	if (a != EXIT_DONE && a != EXIT_PARTIAL)
-		return a;
-	return b != EXIT_DONE ? b : a;
-}
-
-static int
-run_pipe(const struct command *from, const struct command *to)
-{
-	struct spawn_io in = SPAWN_INHERIT, out = SPAWN_INHERIT;
-	struct child reader, writer;
-	int fds[2], status;
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return EXIT_AGAIN;
-	in.in = fds[0];
-	in.out = child_output();
-	in.group = out.group = SPAWN_NEW_GROUP;
-	out.in = SPAWN_NULL;
-	out.out = fds[1];
-	if (spawn(&reader, to->argv, &in) < 0) {
-		close(fds[0]);
-		close(fds[1]);
-		return could_not_run(to);
-	}
-	close(fds[0]);
-	if (spawn(&writer, from->argv, &out) < 0) {
-		status = could_not_run(from);
-		close(fds[1]);
-		/* it sees the end of an empty stream, and refuses it */
-		child_wait(&reader);
-		return status;
-	}
-	close(fds[1]);
-	sig_forward(reader.pid);
-	status = wait_forwarding(&writer);
-	sig_unforward(reader.pid);
-	return fold(status, wait_forwarding(&reader));
-}
-
 /* Stages: evidence says 1 done, 0 not; it may leave a remark. */
 
 static struct buf remark;
@@ -239,14 +102,14 @@ static int
 mount_run(void)
 {
 	if (opt.plan) {
-		struct command c;
+		struct run_command c;
 
-		command(&c, "ntt-mount-helper");
-		arg(&c, "mount");
-		arg(&c, medium.hash);
-		arg(&c, medium.path);
-		print_commands(&c, NULL);
-		command_free(&c);
+		run_command_init(&c, "ntt-mount-helper");
+		run_command_arg(&c, "mount");
+		run_command_arg(&c, medium.hash);
+		run_command_arg(&c, medium.path);
+		run_command_print(&c, NULL);
+		run_command_free(&c);
 		return EXIT_DONE;
 	}
 	return run_medium_mount(&medium, db);
@@ -266,49 +129,49 @@ raw_path(void)
 }
 
 static void
-enumerator(struct command *c, const char *raw, int tee)
+enumerator(struct run_command *c, const char *raw, int tee)
 {
-	command(c, "ntt-enum");
+	run_command_init(c, "ntt-enum");
 	if (tee)
-		arg(c, "--tee");
-	arg(c, "--");
-	arg(c, medium.root);
-	arg(c, medium.hash);
-	arg(c, raw);
+		run_command_arg(c, "--tee");
+	run_command_arg(c, "--");
+	run_command_arg(c, medium.root);
+	run_command_arg(c, medium.hash);
+	run_command_arg(c, raw);
 }
 
 static void
-loader(struct command *c, const char *input)
+loader(struct run_command *c, const char *input)
 {
-	command(c, "ntt-loader");
-	arg(c, "--kind");
-	arg(c, medium.kind);
+	run_command_init(c, "ntt-loader");
+	run_command_arg(c, "--kind");
+	run_command_arg(c, medium.kind);
 	if (medium.root) {
-		arg(c, "--strip");
-		arg(c, medium.root);
+		run_command_arg(c, "--strip");
+		run_command_arg(c, medium.root);
 	}
-	arg(c, "--");
-	arg(c, input);
-	arg(c, medium.hash);
+	run_command_arg(c, "--");
+	run_command_arg(c, input);
+	run_command_arg(c, medium.hash);
 }
 
 static int
 load_run(void)
 {
 	char *raw = raw_path();
-	struct command from, to;
+	struct run_command from, to;
 	int status;
 
 	enumerator(&from, raw, 1);
 	loader(&to, "-");
 	if (opt.plan) {
-		print_commands(&from, &to);
+		run_command_print(&from, &to);
 		status = EXIT_DONE;
 	} else {
-		status = run_pipe(&from, &to);
+		status = run_commands_piped(&from, &to);
 	}
-	command_free(&from);
-	command_free(&to);
+	run_command_free(&from);
+	run_command_free(&to);
 	free(raw);
 	return status;
 }
@@ -322,28 +185,28 @@ copy_done(void)
 static int
 copy_run(void)
 {
-	struct command c;
+	struct run_command c;
 	char number[16];
 	int status = EXIT_DONE;
 
 	if (run_medium_inodes(&medium, db) < INLINE_INODES) {
-		command(&c, "ntt-copier");
-		arg(&c, "-m");
-		arg(&c, medium.hash);
+		run_command_init(&c, "ntt-copier");
+		run_command_arg(&c, "-m");
+		run_command_arg(&c, medium.hash);
 	} else {
 		snprintf(number, sizeof number, "%d", opt.workers);
-		command(&c, "ntt-copy-workers");
-		arg(&c, "--wait");
-		arg(&c, "-w");
-		arg(&c, number);
-		arg(&c, "-m");
-		arg(&c, medium.hash);
+		run_command_init(&c, "ntt-copy-workers");
+		run_command_arg(&c, "--wait");
+		run_command_arg(&c, "-w");
+		run_command_arg(&c, number);
+		run_command_arg(&c, "-m");
+		run_command_arg(&c, medium.hash);
 	}
 	if (opt.plan)
-		print_commands(&c, NULL);
+		run_command_print(&c, NULL);
 	else
-		status = run_one(&c);
-	command_free(&c);
+		status = run_command(&c);
+	run_command_free(&c);
 	return status;
 }
 
@@ -356,15 +219,15 @@ unmount_done(void)
 static int
 unmount_run(void)
 {
-	struct command c;
+	struct run_command c;
 	int status = EXIT_DONE;
 
 	if (opt.plan) {
-		command(&c, "ntt-mount-helper");
-		arg(&c, "unmount");
-		arg(&c, medium.hash);
-		print_commands(&c, NULL);
-		command_free(&c);
+		run_command_init(&c, "ntt-mount-helper");
+		run_command_arg(&c, "unmount");
+		run_command_arg(&c, medium.hash);
+		run_command_print(&c, NULL);
+		run_command_free(&c);
 		return status;
 	}
 	return run_medium_unmount(&medium);
@@ -379,16 +242,16 @@ archive_done(void)
 static int
 archive_run(void)
 {
-	struct command c;
+	struct run_command c;
 	int status = EXIT_DONE;
 
-	command(&c, "ntt-archiver");
-	arg(&c, medium.hash);
+	run_command_init(&c, "ntt-archiver");
+	run_command_arg(&c, medium.hash);
 	if (opt.plan)
-		print_commands(&c, NULL);
+		run_command_print(&c, NULL);
 	else
-		status = run_one(&c);
-	command_free(&c);
+		status = run_command(&c);
+	run_command_free(&c);
 	return status;
 }
 
@@ -554,17 +417,17 @@ static int
 enumerate_only(void)
 {
 	char *raw = raw_path();
-	struct command c;
+	struct run_command c;
 	int status = EXIT_DONE;
 
 	if (medium.is_image && !opt.plan && !mount_done())
 		status = mount_run();
 	enumerator(&c, raw, 0);
 	if (opt.plan)
-		print_commands(&c, NULL);
+		run_command_print(&c, NULL);
 	else if (status == EXIT_DONE || status == EXIT_PARTIAL)
-		status = fold(status, run_one(&c));
-	command_free(&c);
+		status = run_fold(status, run_command(&c));
+	run_command_free(&c);
 	free(raw);
 	if (!opt.plan)
 		leave_nothing_mounted();
@@ -574,7 +437,7 @@ enumerate_only(void)
 static int
 load_only(void)
 {
-	struct command c;
+	struct run_command c;
 	int status = EXIT_DONE;
 
 	if (run_medium_of_raw(&medium, opt.load_only, opt.label) < 0)
@@ -582,17 +445,17 @@ load_only(void)
 		    "--label", quoted(opt.load_only));
 	loader(&c, opt.load_only);
 	if (opt.plan)
-		print_commands(&c, NULL);
+		run_command_print(&c, NULL);
 	else
-		status = run_one(&c);
-	command_free(&c);
+		status = run_command(&c);
+	run_command_free(&c);
 	return sig_caught() ? EXIT_SIGNAL + sig_caught() : status;
 }
 
 static void
 confirm_reset(void)
 {
-	struct command c;
+	struct run_command c;
 	char answer[80] = "";
 	int status;
 
@@ -605,11 +468,11 @@ confirm_reset(void)
 		    strncmp(answer, medium.hash, 8))
 			die(EXIT_REFUSED, "not confirmed, nothing changed");
 	}
-	command(&c, "ntt-loader");
-	arg(&c, "--drop");
-	arg(&c, medium.hash);
-	status = run_one(&c);
-	command_free(&c);
+	run_command_init(&c, "ntt-loader");
+	run_command_arg(&c, "--drop");
+	run_command_arg(&c, medium.hash);
+	status = run_command(&c);
+	run_command_free(&c);
 	if (status != EXIT_DONE)
 		die(status, "could not drop the catalogue of %s",
 		    medium.hash);

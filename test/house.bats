@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# The manners every program has, the tree, the build.
+
+load lib
+
+setup() {
+	isolate
+	cd "$TEST_DIR/.."
+}
+
+programs() {
+	local f
+	for f in cmd/*.c; do basename "$f" .c; done
+}
+
+@test "every program has --help and --version on stdout" {
+	for p in $(programs); do
+		expect 0 "$p" --help
+		has "$output" "usage: $p "
+		[ -z "$stderr" ]
+		expect 0 "$p" --version
+		has "$output" "$p (ntt) "
+	done
+}
+
+@test "every program rejects an unknown option with 64 and one line" {
+	for p in $(programs); do
+		expect 64 "$p" --no-such-option
+		has "$stderr" "$p: unknown option"
+		has "$stderr" "Try '$p --help'"
+		[ "$(wc -l <<<"$stderr")" = 2 ]
+	done
+}
+
+@test "a full disk under stdout is not success" {
+	for p in $(programs); do
+		status=0
+		"$p" --help >/dev/full 2>"$T/err" || status=$?
+		[ $status = 1 ] || { echo "$p: $status"; return 1; }
+		grep -q 'could not write to standard output' "$T/err"
+	done
+}
+
+@test "closed descriptors are survived" {
+	for p in $(programs); do
+		status=0
+		"$p" --version <&- >&- 2>&- || status=$?
+		[ $status -lt 2 ] || { echo "$p: $status"; return 1; }
+	done
+}
+
+@test "every program has a manual page with exactly its options" {
+	for p in $(programs); do
+		page=man/$p.1
+		[ -f "$page" ] || { echo "no $page"; return 1; }
+		"$p" --help | grep -oE '^ +(-[A-Za-z], )?--[a-z-]+' |
+			grep -oE -- '--[a-z-]+' | sort -u >"$T/help"
+		grep -oE '^\.It .*' "$page" | grep -oE 'Fl -[a-z][a-z-]*|, -[a-z][a-z-]+' |
+			grep -oE -- '-[a-z][a-z-]+$' | sed 's/^/-/' | sort -u >"$T/page"
+		diff "$T/help" "$T/page" || { echo "options of $p"; return 1; }
+	done
+}
+
+@test "manual pages are clean" {
+	need mandoc mandoc
+	for page in man/*.[157]; do
+		mandoc -Tlint -Wwarning "$page" 2>&1 |
+			grep -v 'outdated mandoc.db' | grep . && return 1
+	done
+	return 0
+}
+
+@test "shell is clean" {
+	need shellcheck shellcheck
+	shellcheck contrib/install-deps contrib/quickstart test/run .ci/run \
+		test/bench/*.sh
+}
+
+@test "install and uninstall leave nothing" {
+	make -s install DESTDIR="$T/root" B="$NTT_BUILD"
+	[ -x "$T/root/usr/local/bin/ntt-enum" ]
+	[ -f "$T/root/usr/local/share/man/man7/ntt.7" ]
+	"$T/root/usr/local/bin/ntt" --version
+	make -s uninstall DESTDIR="$T/root" B="$NTT_BUILD"
+	[ -z "$(find "$T/root" -type f)" ]
+}
+
+@test "a build leaves nothing in the tree" {
+	[ -d .git ] || skip "no git here"
+	[ -z "$(git ls-files --others --exclude-standard)" ]
+}
+
+@test "what has root rights to mount links no database" {
+	ldd "$NTT_BUILD/bin/ntt-mount-helper" >"$T/libs"
+	grep -q libblkid "$T/libs"
+	grep -E 'libpq|jansson|magic' "$T/libs" && return 1
+	return 0
+}
+
+@test "no program runs a shell" {
+	grep -nE '\b(system|popen)\(' cmd/*.c lib/*.c && return 1
+	return 0
+}
+
+@test "no long command" {
+	for f in cmd/*.c lib/*.c; do
+		lines=$(wc -l <"$f")
+		[ "$lines" -le 700 ] || { echo "$f: $lines lines"; return 1; }
+	done
+}
+
+@test "configuration: environment, the user's file, quotes, no execution" {
+	unset NTT_HOME
+	mkdir -p "$HOME/.config/ntt"
+	cat >"$HOME/.config/ntt/ntt.env" <<-'END'
+		# comment
+		export RAW_ROOT="/a b/$(touch pwned)" # why
+		NTT_IMAGE_ROOT=/img
+		OTHER=ignored
+	END
+	BYHASH_ROOT=/from/env expect 0 ntt --print-config
+	has "$output" 'RAW_ROOT             "/a b/$(touch pwned)"  ('
+	has "$output" '/.config/ntt/ntt.env:2)'
+	has "$output" 'IMAGE_ROOT           "/img"'
+	has "$output" 'BYHASH_ROOT          "/from/env"  (environment)'
+	[ ! -e pwned ]
+	echo 'RAW_ROOT' >"$HOME/.config/ntt/ntt.env"
+	expect 64 ntt --print-config
+	has "$stderr" "ntt.env:1: expected KEY=VALUE"
+}
+
+@test "NTT_HOME moves every default" {
+	expect 0 ntt --print-config
+	has "$output" "NTT_RUN_DIR          \"$NTT_HOME/run\"  (NTT_HOME)"
+	[ "$(grep -c NTT_HOME <<<"$output")" = 10 ]
+}
