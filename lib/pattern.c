@@ -146,33 +146,50 @@ copies(const char **p)
 	return 0;
 }
 
+struct group {
+	uint64_t size;
+	int repeats;		/* there is a repetition in it */
+};
+
 /*
- * About how large regcomp(3) makes the pattern, which copies what is
- * repeated: "a{99}{99}{99}" and "a++++++++++++++++++++" are short and fit no
+ * About how much work regcomp(3) has with the pattern: it copies what is
+ * repeated, and doubles its steps with each repetition of a repetition.
+ * "a{99}{99}{99}" and "a???????????????????????????" are short and end on no
  * machine.
  */
 static int
 is_too_large(const char *p)
 {
-	uint64_t *sums = xcalloc(strlen(p) + 2, sizeof *sums), last = 0, n;
-	size_t depth = 0;
+	struct group *g = xcalloc(strlen(p) + 2, sizeof *g), last = { 0, 0 };
+	struct group *top = g;
+	uint64_t n;
+	int too_large = 0;
 
-	while (*p && sums[depth] <= SIZE_LIMIT) {
-		n = last ? copies(&p) : 0;
+	while (*p && !too_large) {
+		n = last.size ? copies(&p) : 0;
 		if (n > 0) {
-			sums[depth] += last * (n - 1);
-			last *= n;
+			n += n == 1 && last.repeats;
+			top->size += last.size * (n - 1);
+			last.size *= n;
+			last.repeats = top->repeats = 1;
+			too_large = top->size > SIZE_LIMIT;
 			continue;
 		}
-		last = 1;
+		last.size = 1;
+		last.repeats = 0;
 		switch (*p++) {
 		case '(':
-			sums[++depth] = 0;
-			last = 0;
+			top++;
+			top->size = 0;
+			top->repeats = 0;
+			last.size = 0;
 			continue;
 		case ')':
-			if (depth > 0)
-				last = 1 + sums[depth--];
+			if (top > g) {
+				last = *top--;
+				last.size++;
+				top->repeats |= last.repeats;
+			}
 			break;
 		case '[':
 			p = skip_bracket(p);
@@ -181,11 +198,11 @@ is_too_large(const char *p)
 			p += *p != '\0';
 			break;
 		}
-		sums[depth] += last;
+		top->size += last.size;
+		too_large = top->size > SIZE_LIMIT;
 	}
-	n = sums[depth];
-	free(sums);
-	return n > SIZE_LIMIT;
+	free(g);
+	return too_large;
 }
 
 static char *

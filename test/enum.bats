@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # ntt-enum: every name once, nothing silently lost, all or nothing.
 
+# shellcheck disable=SC2154 # expect sets output and stderr
 load lib
 
 H=0123456789abcdef0123456789abcdef
@@ -12,16 +13,15 @@ setup() {
 }
 
 teardown() {
-	local m
-
 	# shellcheck disable=SC2046 # one number each
 	kill $(jobs -p) 2>/dev/null || true
-	for m in $(awk -v t="$T" 'index($2, t) == 1 { print $2 }' \
-	    /proc/mounts | sort -r); do
+	awk -v t="$T" 'index($2, t) == 1 { print $2 }' /proc/mounts |
+	    sort -r | while read -r m; do
 		umount -l "$m"
 	done
 	# a path of many thousand bytes is too much for some rm(1)
-	cd / && find "$T" -depth -delete 2>/dev/null || true
+	cd /
+	find "$T" -depth -delete 2>/dev/null || true
 }
 
 # same_as_find ROOT: the records of both as sets
@@ -76,7 +76,6 @@ wait_for() {
 @test "a root whose name has odd bytes" {
 	mkdir $'r\n\034\xff-' && : >$'r\n\034\xff-/f'
 	same_as_find $'r\n\034\xff-'
-	expect 0 ntt-enum -- -x $H - || expect 1 ntt-enum -- -x $H -
 	mkdir -- -x && : >-x/f
 	expect 0 ntt-enum -- -x $H -
 	has "$output" "-x/f"
@@ -216,6 +215,7 @@ wait_for() {
 	for signal in INT:130 TERM:143 HUP:129; do
 		number=${signal#*:}
 		# a reader that does not read keeps it running
+		# shellcheck disable=SC2217 # that is the point
 		sleep 60 <fifo &
 		reader=$!
 		# shells start background jobs with SIGINT ignored
@@ -399,12 +399,15 @@ wait_for() {
 	: >rec/recup_dir.log
 	echo 12345 >rec/recup_dir.1/z && touch -d @77 rec/recup_dir.1/z
 	expect 0 ntt-enum --carved rec carved-sda-2025 x.raw
-	[ "$(tr '\034\0' ' \n' <x.raw | cut -d ' ' -f 1-4,7 | tr '\n' ,)" = \
-"f 1 1 1 carved-sda-2025/carved.x/q,"\
-"f 1 2 1 carved-sda-2025/recup_dir.1/z,"\
-"f 1 3 1 carved-sda-2025/recup_dir.2/a,"\
-"f 1 4 1 carved-sda-2025/recup_dir.2/b,"\
-"f 1 5 1 carved-sda-2025/recup_dir.10/c," ]
+	tr '\034\0' ' \n' <x.raw | cut -d ' ' -f 1-4,7 >got
+	cat >want <<-END
+	f 1 1 1 carved-sda-2025/carved.x/q
+	f 1 2 1 carved-sda-2025/recup_dir.1/z
+	f 1 3 1 carved-sda-2025/recup_dir.2/a
+	f 1 4 1 carved-sda-2025/recup_dir.2/b
+	f 1 5 1 carved-sda-2025/recup_dir.10/c
+	END
+	diff want got
 	has "$(tr '\034\0' ' \n' <x.raw)" " 6 77 carved-sda-2025/recup_dir.1/z"
 	# no file at all is no enumeration
 	expect 1 ntt-enum --carved rec/other carved-sda-2025 y.raw

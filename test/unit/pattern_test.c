@@ -121,6 +121,10 @@ test_errors(void)
 	is_error("a{1,4097}\n", 10, "repeats", "many repeats");
 	is_error("z+++++++++++++++++++++\n", 23, "repeats", "plus on plus");
 	is_error("((((a{9}){9}){9}){9}){9}\n", 25, "repeats", "nested ones");
+	is_error("a????????????????????\n", 22, "repeats", "mark on mark");
+	is_error("((((((((((((((a*)*)*)*)*)*)*)*)*)*)*)*)*)*)*\n", 45,
+	    "repeats", "nested stars");
+	is_match("^(a*b)*.*?x$\n", "aabx", 4, 0, "a few nested ones are not");
 	is_match("([0-9]+-)+[a-z]{2,40}[[:digit:]]+(x+y+)+x+x+x+x+x+x+x+\n",
 	    "1-ab2xyxxxxxxx", 14, 0, "what people write is fine");
 	big = malloc(5000);
