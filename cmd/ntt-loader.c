@@ -319,6 +319,8 @@ read_input(void)
 			    job.reader.records);
 	}
 	progress_stop();
+	if (intake_records_done(&job.intake) < 0)
+		intake_failed();
 	if (job.expecting && job.reader.records != job.expected)
 		give_up(EXIT_FAILED, "%s has %llu records, not the expected "
 		    "%llu; nothing was loaded", quoted(job.input),

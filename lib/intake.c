@@ -34,6 +34,10 @@ intake_init(struct intake *in, struct load *load, struct strip *strip,
 void
 intake_free(struct intake *in)
 {
+	int i;
+
+	for (i = 0; i < INTAKE_DEPTH; i++)
+		buf_free(&in->slots[i].path);
 	seen_inodes_free(&in->inodes);
 	seen_paths_free(&in->paths);
 	spool_free(&in->entries);
@@ -110,13 +114,11 @@ put_path(const struct intake *in, struct copyin *c,
 
 /* A path that stays: it counts, and so does its inode. */
 static int
-accept_path(struct intake *in, const struct intake_entry *e, int64_t pattern)
+accept_path(struct intake *in, const struct intake_entry *e,
+    const struct seen_key *inode, int64_t pattern)
 {
-	int is_new = seen_inode(&in->inodes, e->dev, e->ino, e->included);
+	int is_new = seen_inode_at(&in->inodes, inode, e->included);
 
-	if (is_new < 0)
-		return fail(in, "keep more than 262143 devices apart",
-		    EOVERFLOW);
 	in->counts.paths++;
 	in->counts.excluded += pattern >= 0;
 	if (!is_new)
@@ -142,33 +144,83 @@ suspect_path(struct intake *in, const struct intake_entry *e, int64_t pattern,
 	return 0;
 }
 
+static int
+decide(struct intake *in, const struct intake_slot *s)
+{
+	struct copyin *c = &in->load->paths;
+
+	if (!seen_path_at(&in->paths, s->path_hash))
+		return suspect_path(in, &s->entry, s->pattern, s->number,
+		    s->path.data, s->path.len);
+	if (copyin_row(c, 4, room_for(in, s->path.len, s->pattern)) < 0)
+		return fail(in, "load paths", c->err);
+	put_path(in, c, &s->entry, s->path.data, s->path.len, s->pattern);
+	return accept_path(in, &s->entry, &s->inode, s->pattern);
+}
+
+static int
+fill_slot(struct intake *in, struct intake_slot *s, const struct raw_record *r)
+{
+	struct intake_entry *e = &s->entry;
+
+	s->pattern = in->patterns ? pattern_match(in->patterns, s->path.data,
+	    s->path.len) : -1;
+	memset(e, 0, sizeof *e);
+	e->dev = r->dev;
+	e->ino = r->ino;
+	e->nlink = r->nlink > INT64_MAX ? INT64_MAX : r->nlink;
+	e->size = size_of(in, r);
+	e->mtime = r->mtime;
+	e->type = intake_type(r);
+	e->included = s->pattern < 0;
+	s->path_hash = seen_path_hash(&in->paths, s->path.data, s->path.len);
+	if (seen_inode_key(&in->inodes, r->dev, r->ino, &s->inode) < 0)
+		return fail(in, "keep so many devices apart", EOVERFLOW);
+	return 0;
+}
+
+/*
+ * A record is decided sixteen records later, when the memory that it needs
+ * has come.
+ */
 int
 intake_record(struct intake *in, const struct raw_record *r, uint64_t number)
 {
-	struct copyin *c = &in->load->paths;
-	struct intake_entry e;
-	int64_t pattern = -1;
+	struct intake_slot *s = &in->slots[in->slot_next % INTAKE_DEPTH];
+	const struct intake_slot *half;
 	size_t len;
 	const char *path = strip_path(in->strip, r->path, r->path_len, &len);
 
 	if (!path)
 		return 1;
-	if (in->patterns)
-		pattern = pattern_match(in->patterns, path, len);
-	memset(&e, 0, sizeof e);
-	e.dev = r->dev;
-	e.ino = r->ino;
-	e.nlink = r->nlink > INT64_MAX ? INT64_MAX : r->nlink;
-	e.size = size_of(in, r);
-	e.mtime = r->mtime;
-	e.type = intake_type(r);
-	e.included = pattern < 0;
-	if (!seen_path(&in->paths, path, len))
-		return suspect_path(in, &e, pattern, number, path, len);
-	if (copyin_row(c, 4, room_for(in, len, pattern)) < 0)
-		return fail(in, "load paths", c->err);
-	put_path(in, c, &e, path, len, pattern);
-	return accept_path(in, &e, pattern);
+	if (in->slot_next - in->slot_done == INTAKE_DEPTH) {
+		in->slot_done++;
+		if (decide(in, s) < 0)
+			return -1;
+	}
+	buf_reset(&s->path);
+	buf_put(&s->path, path, len);
+	s->number = number;
+	if (fill_slot(in, s, r) < 0)
+		return -1;
+	in->slot_next++;
+	if (in->slot_next >= INTAKE_DEPTH / 2) {
+		half = &in->slots[(in->slot_next - INTAKE_DEPTH / 2) %
+		    INTAKE_DEPTH];
+		seen_path_soon(&in->paths, half->path_hash);
+		seen_inode_soon(&in->inodes, &half->inode);
+	}
+	return 0;
+}
+
+int
+intake_records_done(struct intake *in)
+{
+	while (in->slot_done < in->slot_next)
+		if (decide(in, &in->slots[in->slot_done++ %
+		    INTAKE_DEPTH]) < 0)
+			return -1;
+	return 0;
 }
 
 /* The next suspect with its path: 1; 0 at the end; -1. */
@@ -219,6 +271,7 @@ static int
 accept_innocent(struct intake *in, const uint64_t *innocent, size_t count)
 {
 	struct buf path = BUF_INIT;
+	struct seen_key key;
 	struct suspect s;
 	uint64_t number;
 	size_t next = 0;
@@ -229,7 +282,9 @@ accept_innocent(struct intake *in, const uint64_t *innocent, size_t count)
 	for (number = 0; (rc = next_suspect(in, &s, &path)) > 0; number++) {
 		if (next < count && innocent[next] == number) {
 			next++;
-			if (accept_path(in, &s.entry, s.pattern) < 0) {
+			if (seen_inode_key(&in->inodes, s.entry.dev,
+			    s.entry.ino, &key) < 0 ||
+			    accept_path(in, &s.entry, &key, s.pattern) < 0) {
 				rc = -1;
 				break;
 			}

@@ -4,6 +4,7 @@
  *
  *	intake_init(&in, &load, &strip, patterns)
  *	intake_record(&in, &record, number) …	path rows go to load.paths
+ *	intake_records_done(&in)
  *	load_paths_done(&load)
  *	intake_judge(&in)		records that may be duplicate paths
  *	intake_inodes(&in)		inode rows go to load.inodes
@@ -27,6 +28,8 @@
 #include "seen.h"
 #include "spool.h"
 #include "strip.h"
+
+enum { INTAKE_DEPTH = 16 };
 
 /* What is kept of a record until its inode's row can be written. */
 struct intake_entry {
@@ -55,6 +58,14 @@ struct intake {
 	void (*duplicate)(const struct intake_entry *e, uint64_t number,
 		const char *path, size_t len);
 	/* private */
+	struct intake_slot {
+		struct intake_entry entry;
+		struct seen_key inode;
+		uint64_t path_hash, number;
+		int64_t pattern;
+		struct buf path;
+	} slots[INTAKE_DEPTH];		/* the last records, not decided yet */
+	uint64_t slot_next, slot_done;
 	struct seen_inodes inodes;
 	struct seen_paths paths;
 	struct spool entries, suspects;
@@ -68,6 +79,7 @@ void intake_free(struct intake *in);
 /* number: of the record, from 1.  1: the path is not below the prefix. */
 int intake_record(struct intake *in, const struct raw_record *r,
 	uint64_t number);
+int intake_records_done(struct intake *in);
 int intake_judge(struct intake *in);
 int intake_inodes(struct intake *in);
 

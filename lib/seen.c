@@ -171,9 +171,8 @@ permute(const struct seen_inodes *s, uint32_t dev, uint64_t ino)
 	return x ^ x >> 32;
 }
 
-/* The entry, or NULL, and then where one goes: a chain, its first block. */
 static uint64_t *
-find_inode(const struct seen_inodes *s, uint32_t *chain, uint64_t wanted)
+find_inode(const struct seen_inodes *s, const uint32_t *chain, uint64_t wanted)
 {
 	uint32_t n;
 	int i;
@@ -207,46 +206,62 @@ add_inode(struct seen_inodes *s, uint32_t *chain, uint64_t entry)
 	b->entries[i] = entry;
 }
 
-static uint64_t
-entry_of(const struct seen_inodes *s, uint32_t number, uint64_t ino,
-    uint32_t **chain)
-{
-	uint64_t x = permute(s, number, ino);
-
-	*chain = &s->chains[x >> REST_BITS];
-	x &= ((uint64_t)1 << REST_BITS) - 1;
-	return (uint64_t)number << DEV_SHIFT | x << REST_SHIFT | USED;
-}
-
 int
-seen_inode(struct seen_inodes *s, uint64_t dev, uint64_t ino, int mark)
+seen_inode_key(struct seen_inodes *s, uint64_t dev, uint64_t ino,
+    struct seen_key *key)
 {
-	uint64_t entry, *there;
-	uint32_t number, *chain;
+	uint32_t number;
+	uint64_t x;
 
 	if (dev_number_of(s, dev, &number) < 0)
 		return -1;
-	entry = entry_of(s, number, ino, &chain);
-	there = find_inode(s, chain, entry);
+	x = permute(s, number, ino);
+	key->chain = &s->chains[x >> REST_BITS];
+	__builtin_prefetch(key->chain);
+	x &= ((uint64_t)1 << REST_BITS) - 1;
+	key->entry = (uint64_t)number << DEV_SHIFT | x << REST_SHIFT | USED;
+	return 0;
+}
+
+void
+seen_inode_soon(const struct seen_inodes *s, const struct seen_key *key)
+{
+	if (*key->chain)
+		__builtin_prefetch(block_at(&s->blocks, *key->chain));
+}
+
+int
+seen_inode_at(struct seen_inodes *s, const struct seen_key *key, int mark)
+{
+	uint64_t *there = find_inode(s, key->chain, key->entry);
+
 	if (there) {
 		if (mark)
 			*there |= MARK;
 		return 0;
 	}
-	add_inode(s, chain, mark ? entry | MARK : entry);
+	add_inode(s, key->chain, mark ? key->entry | MARK : key->entry);
 	return 1;
+}
+
+int
+seen_inode(struct seen_inodes *s, uint64_t dev, uint64_t ino, int mark)
+{
+	struct seen_key key;
+
+	return seen_inode_key(s, dev, ino, &key) < 0 ? -1 :
+	    seen_inode_at(s, &key, mark);
 }
 
 int
 seen_inode_marked(struct seen_inodes *s, uint64_t dev, uint64_t ino)
 {
-	uint64_t entry, *there;
-	uint32_t number, *chain;
+	struct seen_key key;
+	const uint64_t *there;
 
-	if (dev_number_of(s, dev, &number) < 0)
+	if (seen_inode_key(s, dev, ino, &key) < 0)
 		return 0;
-	entry = entry_of(s, number, ino, &chain);
-	there = find_inode(s, chain, entry);
+	there = find_inode(s, key.chain, key.entry);
 	return there && *there & MARK;
 }
 
@@ -292,10 +307,33 @@ hash_path(const uint64_t keys[3], const unsigned char *p, size_t len)
 	return fold(h ^ keys[1], len ^ keys[2]);
 }
 
+uint64_t
+seen_path_hash(const struct seen_paths *s, const void *path, size_t len)
+{
+	uint64_t h = hash_path(s->keys, path, len);
+
+	__builtin_prefetch(&s->chains[h >> REST_BITS]);
+	return h;
+}
+
+void
+seen_path_soon(const struct seen_paths *s, uint64_t h)
+{
+	uint32_t n = s->chains[h >> REST_BITS];
+
+	if (n != 0)
+		__builtin_prefetch(block_at(&s->blocks, n));
+}
+
 int
 seen_path(struct seen_paths *s, const void *path, size_t len)
 {
-	uint64_t h = hash_path(s->keys, path, len);
+	return seen_path_at(s, hash_path(s->keys, path, len));
+}
+
+int
+seen_path_at(struct seen_paths *s, uint64_t h)
+{
 	uint32_t *chain = &s->chains[h >> REST_BITS], tag = (uint32_t)h, n;
 	struct path_block *b = NULL;
 	int i;

@@ -41,6 +41,19 @@ void seen_inodes_free(struct seen_inodes *s);
  * Each inode has a mark, which is set if any of its calls had mark set.
  */
 int seen_inode(struct seen_inodes *s, uint64_t dev, uint64_t ino, int mark);
+/*
+ * The same in three steps, some records apart, each fetching what the next
+ * will need: memory is slower than all else that is done with a record.
+ */
+struct seen_key {
+	uint32_t *chain;
+	uint64_t entry;
+};
+/* -1: more than SEEN_DEVS_MAX devices. */
+int seen_inode_key(struct seen_inodes *s, uint64_t dev, uint64_t ino,
+	struct seen_key *key);
+void seen_inode_soon(const struct seen_inodes *s, const struct seen_key *key);
+int seen_inode_at(struct seen_inodes *s, const struct seen_key *key, int mark);
 /* The mark of an inode that is in the set. */
 int seen_inode_marked(struct seen_inodes *s, uint64_t dev, uint64_t ino);
 
@@ -59,5 +72,10 @@ void seen_paths_init(struct seen_paths *s);
 void seen_paths_free(struct seen_paths *s);
 /* 1: certainly new; 0: probably not. */
 int seen_path(struct seen_paths *s, const void *path, size_t len);
+/* In three steps too. */
+uint64_t seen_path_hash(const struct seen_paths *s, const void *path,
+	size_t len);
+void seen_path_soon(const struct seen_paths *s, uint64_t hash);
+int seen_path_at(struct seen_paths *s, uint64_t hash);
 
 #endif
