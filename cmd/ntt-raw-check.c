@@ -27,6 +27,7 @@
 
 enum {
 	KEYS_MAX = 16 << 20,		/* in memory at a time */
+	SUSPECTS_MAX = 2 << 20,		/* likewise */
 	LISTED = 100,			/* without -v */
 	DEVICES = 256,
 	INO_BITS = 56
@@ -76,6 +77,8 @@ static struct {
 	size_t device_count;
 	struct inode *odd;		/* what fits no key */
 	size_t odd_count, odd_size;
+	uint64_t *twice;		/* hashes that occurred twice */
+	size_t twice_count, twice_size;
 	struct suspect *suspects;
 	size_t suspect_count;		/* sorted by hash; more behind them */
 	size_t chained, suspect_size;
@@ -353,7 +356,19 @@ add_suspect(uint64_t hash)
 }
 
 static void
-collect_suspects(void)
+add_twice(uint64_t hash)
+{
+	if (check.twice_count == check.twice_size) {
+		check.twice_size = check.twice_size ?
+		    check.twice_size * 2 : 64;
+		check.twice = xrealloc(check.twice,
+		    check.twice_size * sizeof *check.twice);
+	}
+	check.twice[check.twice_count++] = hash;
+}
+
+static void
+collect_twice(void)
 {
 	const struct keys *k = &check.paths;
 	size_t i;
@@ -362,8 +377,7 @@ collect_suspects(void)
 	for (i = 1; i < k->n; i++)
 		if (k->v[i] == k->v[i - 1] &&
 		    (i == 1 || k->v[i - 2] != k->v[i]))
-			add_suspect(k->v[i]);
-	check.suspect_count = check.chained;
+			add_twice(k->v[i]);
 }
 
 static void
@@ -464,19 +478,24 @@ static void
 find_duplicates(void)
 {
 	struct keys *k = &check.paths;
+	size_t i, j;
 
-	collect_suspects();
+	collect_twice();
 	while (k->part + 1 < UINT64_C(1) << k->bits) {
 		next_part(k);
 		pass("checking", paths_again);
-		collect_suspects();
+		collect_twice();
 	}
 	free(k->v);
-	if (check.suspect_count == 0)
-		return;
-	qsort(check.suspects, check.suspect_count, sizeof *check.suspects,
-	    by_hash);
-	pass("comparing", compare);
+	sort_keys(check.twice, check.twice_count, 56);
+	for (i = 0; i < check.twice_count; i += check.suspect_count) {
+		check.chained = 0;
+		for (j = i; j < check.twice_count && j - i < SUSPECTS_MAX; j++)
+			add_suspect(check.twice[j]);
+		check.suspect_count = check.chained;
+		pass("comparing", compare);
+	}
+	free(check.twice);
 }
 
 static void
@@ -606,8 +625,8 @@ main(int argc, char **argv)
 	if (check.json)
 		printf("],\"duplicates\":[");
 	check.listed = 0;
-	find_duplicates();
 	find_inodes();
+	find_duplicates();
 	if (check.json)
 		print_json();
 	else

@@ -18,6 +18,7 @@ enum {
 	/* regcomp(3) recurses and copies: both need an end */
 	PATTERN_MAX = 4096,
 	SIZE_LIMIT = 4096,
+	NESTED_LIMIT = 10,
 	FILE_MAX = 16 << 20,
 	SHOWN_MAX = 80,			/* of a pattern, in a message */
 	/* regexec(3) keeps every state it ever met */
@@ -153,9 +154,9 @@ struct group {
 
 /*
  * About how much work regcomp(3) has with the pattern: it copies what is
- * repeated, and doubles its steps with each repetition of a repetition.
- * "a{99}{99}{99}" and "a???????????????????????????" are short and end on no
- * machine.
+ * repeated, and may double its steps with each repetition of a repetition
+ * anywhere.  "a{99}{99}{99}" and "a???????????????????????????" are short and
+ * end on no machine.
  */
 static int
 is_too_large(const char *p)
@@ -163,16 +164,18 @@ is_too_large(const char *p)
 	struct group *g = xcalloc(strlen(p) + 2, sizeof *g), last = { 0, 0 };
 	struct group *top = g;
 	uint64_t n;
-	int too_large = 0;
+	int nested = 0, too_large = 0;
 
 	while (*p && !too_large) {
 		n = last.size ? copies(&p) : 0;
 		if (n > 0) {
 			n += n == 1 && last.repeats;
+			nested += last.repeats;
 			top->size += last.size * (n - 1);
 			last.size *= n;
 			last.repeats = top->repeats = 1;
-			too_large = top->size > SIZE_LIMIT;
+			too_large = top->size > SIZE_LIMIT ||
+			    nested > NESTED_LIMIT;
 			continue;
 		}
 		last.size = 1;
