@@ -68,9 +68,18 @@ wait_for() {
 	same_as_find ..
 }
 
-@test "the same records as find for /usr/share and /dev" {
+@test "the same records as find for /usr/share" {
 	same_as_find /usr/share
-	same_as_find /dev
+}
+
+@test "the same records as find for devices" {
+	need_root
+	mkdir tree
+	mknod tree/b b 7 300 && mknod tree/c c 1 3
+	same_as_find tree
+	expect 0 ntt-raw-check .enum.raw
+	has "$output" "type b 1"
+	has "$output" "type c 1"
 }
 
 @test "a root whose name has odd bytes" {
@@ -385,7 +394,12 @@ wait_for() {
 @test "wide directories, of files and of directories" {
 	shape wide tree 100000
 	shape dirs tree/dirs 2000
-	prlimit --data=33554432 ntt-enum -q tree $H x.raw
+	if grep -q __asan_init "$(command -v ntt-enum)"; then
+		# its shadow alone is more
+		ntt-enum -q tree $H x.raw
+	else
+		prlimit --data=33554432 ntt-enum -q tree $H x.raw
+	fi
 	expect 0 ntt-raw-check x.raw
 	has "$output" "records 102004"
 	has "$output" "inodes 102004"
