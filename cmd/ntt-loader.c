@@ -519,25 +519,10 @@ static int
 drop(void)
 {
 	struct buf event = BUF_INIT;
-	PGconn *db = db_open();
 	uint64_t rows;
-	char *found;
-	int matches;
 
-	if (!db)
-		db_die("could not open the catalogue");
-	found = load_find_medium(db, job.medium, &matches);
-	if (matches < 0)
-		db_die("could not look for medium %s", job.medium);
-	if (matches > 1)
-		die(EXIT_FAILED, "%s is the beginning of several media",
-		    job.medium);
-	PQfinish(db);
-	if (found)
-		job.medium = found;
-	log_medium(job.medium);
 	open_catalogue();
-	if (!found && job.load.state == LOAD_NEW)
+	if (job.load.state == LOAD_NEW && !job.load.known)
 		give_up(EXIT_FAILED, "there is no medium %s", job.medium);
 	if (job.load.state == LOAD_NEW)
 		give_up(EXIT_REFUSED, "medium %s is not loaded", job.medium);
@@ -549,8 +534,36 @@ drop(void)
 	log_end(&event);
 	buf_free(&event);
 	say("dropped %s inodes of medium %s", num_grouped(rows), job.medium);
-	free(found);
 	return EXIT_DONE;
+}
+
+/*
+ * The beginning of the hash of a medium that is there means that medium.
+ * Anything else is a name of its own.
+ */
+static void
+resolve_medium(void)
+{
+	size_t len = strlen(job.medium);
+	PGconn *db;
+	char *found;
+	int matches;
+
+	if (len < 8 || len >= 32 || strspn(job.medium, "0123456789abcdef") !=
+	    len)
+		return;
+	db = db_open();
+	if (!db)
+		db_die("could not open the catalogue");
+	found = load_find_medium(db, job.medium, &matches);
+	if (matches < 0)
+		db_die("could not look for medium %s", job.medium);
+	if (matches > 1)
+		die(EXIT_FAILED, "%s is the beginning of several media",
+		    job.medium);
+	PQfinish(db);
+	if (found)
+		job.medium = found;
 }
 
 static void
@@ -615,6 +628,7 @@ main(int argc, char **argv)
 	prog_config();
 	sig_catch();
 	job.started = now();
+	resolve_medium();
 	log_open(config_get(CONFIG_LOG_DIR), prog.name, job.medium);
 	return job.drop ? drop() : load();
 }

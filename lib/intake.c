@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "progress.h"
+
 /* In front of the path of a record that may be a duplicate. */
 struct suspect {
 	struct intake_entry entry;
@@ -349,6 +351,7 @@ intake_inodes(struct intake *in)
 	struct intake_entry e;
 	int rc;
 
+	progress_start("loading", "inodes", PROGRESS_COUNT, in->counts.inodes);
 	in->doing = "load inodes";
 	if (load_inodes_begin(in->load) < 0)
 		return -1;
@@ -365,6 +368,9 @@ intake_inodes(struct intake *in)
 		status = status_of(in, &e);
 		copyin_bytes(c, status, strlen(status));
 		copyin_bytes(c, &e.type, 1);
+		if (c->rows % 1024 == 0)
+			progress_set(c->rows);
 	}
+	progress_stop();
 	return rc < 0 ? spool_failed(in) : 0;
 }

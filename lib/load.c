@@ -68,8 +68,12 @@ find_blockers(struct load *l, struct buf *out)
 	if (!l->monitor)
 		l->monitor = db_connect(0);
 	res = l->monitor ? db_query(l->monitor, sql, pid) : NULL;
-	for (i = 0; res && i < PQntuples(res); i++)
-		buf_printf(out, "%s%s", i ? "; " : "", db_text(res, i, 0));
+	for (i = 0; res && i < PQntuples(res); i++) {
+		if (i > 0)
+			buf_puts(out, "; ");
+		buf_escape(out, db_text(res, i, 0),
+		    (size_t)PQgetlength(res, i, 0));
+	}
 	PQclear(res);
 	free(pid);
 }
@@ -94,26 +98,31 @@ discard_results(PGconn *db)
 		PQclear(res);
 }
 
+/* How a statement is waited for. */
+enum {
+	WAIT_TELL = 1,		/* who is in the way, if somebody is */
+	WAIT_FIRM = 2		/* signals do not end it */
+};
+
 /* Until the statement that was sent has a result. */
 static int
-await(struct load *l, int tell)
+await(struct load *l, int how)
 {
 	int64_t begun = now_ms();
-	int told = 0;
+	int told = !(how & WAIT_TELL) || !l->blocked;
 
 	while (PQisBusy(l->db)) {
 		struct pollfd p = { .fd = PQsocket(l->db), .events = POLLIN };
 
 		poll(&p, 1, TICK_MS);
-		if (sig_caught()) {
+		if (sig_caught() && !(how & WAIT_FIRM)) {
 			cancel(l);
 			discard_results(l->db);
 			return fail(l, EINTR);
 		}
 		if (p.revents && !PQconsumeInput(l->db))
 			break;
-		if (tell && !told && l->blocked &&
-		    now_ms() - begun >= TELL_AFTER_MS) {
+		if (!told && now_ms() - begun >= TELL_AFTER_MS) {
 			struct buf who = BUF_INIT;
 
 			find_blockers(l, &who);
@@ -128,7 +137,7 @@ await(struct load *l, int tell)
 
 /* One statement with at most one parameter; the caller clears the result. */
 static PGresult *
-query(struct load *l, int tell, const char *sql, const char *param)
+query(struct load *l, int how, const char *sql, const char *param)
 {
 	PGresult *res;
 
@@ -138,7 +147,7 @@ query(struct load *l, int tell, const char *sql, const char *param)
 		fail(l, 0);
 		return NULL;
 	}
-	if (await(l, tell) < 0)
+	if (await(l, how) < 0)
 		return NULL;
 	res = db_check(l->db, PQgetResult(l->db));
 	discard_results(l->db);
@@ -170,7 +179,7 @@ run_locking(struct load *l, const char *sql, const char *param)
 	for (;;) {
 		if (run(l, "SAVEPOINT load_lock", NULL) < 0)
 			return -1;
-		res = query(l, 1, sql, param);
+		res = query(l, WAIT_TELL, sql, param);
 		PQclear(res);
 		if (res)
 			return run(l, "RELEASE load_lock", NULL);
@@ -230,7 +239,8 @@ find_holder(struct load *l, struct buf *holder)
 	    "hashtextextended('ntt-loader ' || $1, 0)", l->medium);
 
 	if (res && PQntuples(res) > 0)
-		buf_puts(holder, db_text(res, 0, 0));
+		buf_escape(holder, db_text(res, 0, 0),
+		    (size_t)PQgetlength(res, 0, 0));
 	PQclear(res);
 }
 
@@ -513,7 +523,7 @@ update_medium(struct load *l, const struct load_medium *m)
 		db_check(l->db, NULL);
 		return fail(l, 0);
 	}
-	if (await(l, 1) < 0)
+	if (await(l, WAIT_TELL) < 0)
 		return -1;
 	res = db_check(l->db, PQgetResult(l->db));
 	discard_results(l->db);
@@ -521,10 +531,11 @@ update_medium(struct load *l, const struct load_medium *m)
 	return res ? 0 : fail(l, 0);
 }
 
+/* Half an answer to this would be worse than a late one. */
 static int
 commit(struct load *l)
 {
-	PGresult *res = query(l, 0, "COMMIT", NULL);
+	PGresult *res = query(l, WAIT_FIRM, "COMMIT", NULL);
 	int committed = res && !strcmp(PQcmdStatus(res), "COMMIT");
 
 	PQclear(res);

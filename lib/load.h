@@ -87,7 +87,7 @@ int load_drop(struct load *l, uint64_t *rows);
 
 /*
  * The medium a full name or an unambiguous prefix of 8 digits and more
- * means; NULL with err 0 and *matches if there is not exactly one.
+ * means; NULL with *matches if there is not exactly one, -1: db_error().
  */
 char *load_find_medium(PGconn *db, const char *name, int *matches);
 

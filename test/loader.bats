@@ -272,6 +272,16 @@ rec_and_fifo() {
 	healthy
 }
 
+@test "the beginning of a hash means the medium that is there" {
+	small >"$T/x.raw"
+	sql "INSERT INTO medium (medium_hash) VALUES ('$H')"
+	expect 0 ntt-loader "$T/x.raw" 01234567
+	holds "SELECT medium_hash, enum_done IS NOT NULL FROM medium" "$H|t"
+	expect 0 ntt-loader "$T/x.raw" 0123456
+	expect 0 ntt-loader "$T/x.raw" 76543210
+	holds 'SELECT count(*) FROM medium' 3
+}
+
 @test "media whose names begin alike do not touch each other" {
 	local a b
 	a=$(printf 'a%.0s' {1..54})1
