@@ -391,6 +391,15 @@ wait_for() {
 	has "$output" "records 6002"
 }
 
+@test "directories that are read in parts, with deep ones in between" {
+	# 8 MiB of names are read at a time, 64 levels are kept open
+	shape long tree 36000
+	for i in {1..8}; do
+		shape deep "tree/$i" 70
+	done
+	same_as_find tree
+}
+
 @test "wide directories, of files and of directories" {
 	shape wide tree 100000
 	shape dirs tree/dirs 2000

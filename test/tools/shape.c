@@ -2,6 +2,7 @@
  * shape deep DIR LEVELS: directories one in another, the last with a file.
  * shape wide DIR N: N empty files in one directory.
  * shape dirs DIR N: N empty directories in one.
+ * shape long DIR N: N empty files with names of 250 bytes.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -38,16 +39,17 @@ make_file(int at, const char *name)
 int
 main(int argc, char **argv)
 {
-	char name[40];
+	char name[256];
 	long i, n;
 	int at, next;
 
 	if (argc != 4)
-		errx(64, "usage: shape deep|wide|dirs DIR N");
+		errx(64, "usage: shape deep|wide|dirs|long DIR N");
 	at = enter(AT_FDCWD, argv[2]);
 	n = strtol(argv[3], NULL, 10);
 	for (i = 0; i < n; i++) {
-		snprintf(name, sizeof name, "%s-%ld", argv[1], i);
+		snprintf(name, sizeof name, "%s-%0*ld", argv[1],
+		    strcmp(argv[1], "long") ? 1 : 245, i);
 		if (!strcmp(argv[1], "deep")) {
 			make_file(at, "file");
 			next = enter(at, name);
