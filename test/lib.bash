@@ -87,16 +87,11 @@ difficult_tree() {
 	touch -d '2400-01-01' "$dir/dup/b/two"
 }
 
-# A catalogue of its own for this test, in the cluster of the run (test/run),
-# or in one of its own when a bats file is run by itself.
+# A catalogue of its own for this test, in the cluster of the run (test/run,
+# or setup_suite.bash when bats is run by itself).
 fresh_db() {
 	local name
 	name=t_${BATS_SUITE_TEST_NUMBER:-0}_$$_$RANDOM
-	if [ -z "${NTT_TEST_CLUSTER:-}" ]; then
-		NTT_TEST_CLUSTER=$BATS_RUN_TMPDIR/cluster
-		export NTT_TEST_CLUSTER
-		chmod 755 "$BATS_RUN_TMPDIR"
-	fi
 	unset NTT_DB_URL
 	NTT_HOME=$NTT_TEST_CLUSTER ntt-db init -q 3>&- || [ $? = 2 ]
 	NTT_HOME=$NTT_TEST_CLUSTER ntt-db psql -qc "CREATE DATABASE $name"

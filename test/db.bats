@@ -1,0 +1,182 @@
+#!/usr/bin/env bats
+# The private PostgreSQL, the schema, the checks; ntt-identify.
+
+load lib
+
+setup() {
+	isolate
+	chmod 755 "$T"
+}
+
+teardown() {
+	[ ! -e "$NTT_HOME/pg/data" ] || ntt-db stop -q || :
+}
+
+@test "init, start, stop, status: each says what it did" {
+	expect 1 ntt-db status
+	expect 0 ntt-db init 3>&-
+	expect 0 ntt-db status --json
+	has "$output" '"schema_version":1'
+	expect 2 ntt-db init 3>&-
+	expect 0 ntt-db stop
+	expect 1 ntt-db status
+	has "$output" "down: "
+	expect 0 ntt-db start 3>&-
+	expect 2 ntt-db migrate
+}
+
+@test "a server that is down is started by whoever needs it" {
+	ntt-db init -q 3>&-
+	ntt-db stop -q
+	expect 0 ntt 3>&-
+	has "$output" "media       0"
+	kill -9 "$(head -n 1 "$NTT_HOME/pg/data/postmaster.pid")"
+	expect 0 ntt 3>&-
+}
+
+@test "unix socket only, data checksums, fsync, never root" {
+	ntt-db init -q 3>&-
+	q() { ntt-db psql -XAtqc "$1"; }
+	[ -z "$(q 'SHOW listen_addresses')" ]
+	[ "$(q 'SHOW data_checksums')" = on ]
+	[ "$(q 'SHOW fsync')" = on ]
+	pid=$(head -n 1 "$NTT_HOME/pg/data/postmaster.pid")
+	[ "$(awk '/^Uid/ { print $2 }' "/proc/$pid/status")" != 0 ]
+}
+
+@test "a directory closed to the server, and a path longer than a socket's" {
+	long=$T/$(printf 'x%.0s' {1..150})
+	mkdir -m 700 "$T/closed" "$long"
+	for home in "$T/closed/home" "$long/home"; do
+		NTT_HOME=$home expect 0 ntt-db init -q 3>&-
+		NTT_HOME=$home expect 0 ntt-db check
+		NTT_HOME=$home ntt-db stop -q
+	done
+}
+
+@test "init killed anywhere is begun again" {
+	for ms in 050 150 300 500; do
+		timeout -s KILL 0.$ms ntt-db init -q 3>&- || :
+	done
+	for i in {1..20}; do
+		ntt-db init -q 3>&- || [ $? = 2 ] && break
+	done
+	expect 0 ntt-db check
+}
+
+@test "an existing database, empty, older and newer" {
+	fresh_db
+	sql 'DROP SCHEMA public CASCADE; CREATE SCHEMA public'
+	expect 1 ntt
+	has "$stderr" 'has no NTT catalogue: run "ntt-db migrate"'
+	expect 0 ntt-db migrate
+	expect 0 ntt
+	sql 'INSERT INTO schema_version (version) VALUES (99)'
+	expect 1 ntt
+	has "$stderr" "this program is older"
+	sql 'DELETE FROM schema_version WHERE version > 0;
+		INSERT INTO schema_version (version) VALUES (0)'
+	expect 1 ntt
+	expect 64 ntt-db init
+	has "$stderr" "NTT_DB_URL is set"
+	NTT_DB_URL=postgresql:///x?host=/nowhere expect 75 ntt
+}
+
+@test "migrations at the same time: one makes it, the others wait" {
+	fresh_db
+	sql 'DROP SCHEMA public CASCADE; CREATE SCHEMA public'
+	for i in 1 2 3 4; do
+		ntt-db migrate -q & pids[i]=$!
+	done
+	made=0
+	for i in 1 2 3 4; do
+		status=0
+		wait "${pids[i]}" || status=$?
+		[ $status = 0 ] && made=$((made + 1))
+		[ $status = 0 ] || [ $status = 2 ]
+	done
+	[ $made = 1 ]
+}
+
+# broken NAME SQL: the check of that name must find it
+broken() {
+	sql "$2"
+	expect 1 ntt-db check
+	has "$output" "FAILED: $1"
+}
+
+@test "each invariant that is broken is named by the check" {
+	fresh_db
+	mkdir "$T/src" && echo x >"$T/src/f" && echo y >"$T/src/g"
+	M=aaaabbbbccccdddd0000111122223333
+	again() {
+		ntt-enum -q "$T/src" $M - | ntt-loader -q --replace --force - $M
+		ntt-copier -q -m $M || [ $? = 2 ]
+		sql "DELETE FROM blobs WHERE n_hardlinks = 77" >/dev/null
+		expect 0 ntt-db check
+	}
+	again
+	broken "every blobid" "UPDATE inode SET blobid = repeat('0', 64)
+		WHERE fs_type = 'f'"; again
+	broken "the blob of a regular file" "UPDATE inode SET size = 99
+		WHERE fs_type = 'f'"; again
+	broken "every inode has a path" "DELETE FROM path WHERE path = 'f'"; again
+	broken "no path stands twice" "INSERT INTO path SELECT * FROM path
+		WHERE path = 'f'"; again
+	broken "nothing is pending" "UPDATE inode SET status = 'pending',
+		blobid = NULL WHERE fs_type = 'f'"; again
+	broken "an excluded inode" "UPDATE inode SET status = 'excluded',
+		blobid = NULL WHERE fs_type = 'f'"; again
+	broken "a medium with rows" "UPDATE medium SET enum_done = NULL"
+	sql "UPDATE medium SET enum_done = now()"; again
+	broken "an archived medium" "UPDATE medium SET archived_at = now(),
+		copy_done = NULL"
+	sql "UPDATE medium SET archived_at = NULL"; again
+	broken "a range of work" "UPDATE inode SET status = 'pending',
+		blobid = NULL WHERE fs_type = 'f'"; again
+	broken "path partitions" "DROP INDEX path_p_${M}_fk_idx"; again
+	broken "partitions come in pairs" \
+		"ALTER TABLE path DETACH PARTITION path_p_$M"
+}
+
+@test "illegal rows are impossible" {
+	fresh_db
+	mkdir "$T/src" && echo x >"$T/src/f"
+	M=aaaabbbbccccdddd0000111122223333
+	ntt-enum -q "$T/src" $M - | ntt-loader -q - $M
+	for change in "status = 'success' WHERE fs_type = 'f'" \
+		"blobid = repeat('0', 64) WHERE fs_type = 'f'" \
+		"status = 'failed_permanent'" "size = -1"; do
+		sql "UPDATE inode SET $change" 2>/dev/null &&
+			{ echo "possible: $change"; return 1; }
+	done
+	sql "UPDATE medium SET health = 'fine'" 2>/dev/null && return 1
+	sql "UPDATE medium SET health = NULL"
+}
+
+@test "ntt-identify: an image, a directory, a name, a label, a match" {
+	fresh_db
+	head -c 3000000 /dev/zero | tr '\0' 'x' >"$T/same.img"
+	expect 1 ntt-identify "$T/same.img"
+	has "$stderr" "one byte repeated"
+	expect 0 ntt-identify --label box-7 "$T/same.img"
+	has "$output" "hash    box-7"
+	expect 64 ntt-identify --label ../x "$T/same.img"
+	head -c 3000000 /dev/urandom >"$T/a.img"
+	cp "$T/a.img" "$T/0123456789abcdef0123456789abcdef.img"
+	expect 0 ntt-identify "$T/0123456789abcdef0123456789abcdef.img"
+	has "$output" "hash    0123456789abcdef0123456789abcdef"
+	expect 0 ntt-identify --json "$T/a.img"
+	want=$( (printf 'SIZE:3000000|MODEL:unknown|SERIAL:unknown|'
+		head -c 1048576 "$T/a.img"
+		(cat "$T/a.img"; head -c 320 /dev/zero) | tail -c 1048576) |
+		b3sum --no-names | cut -c 1-32)
+	has "$output" "\"hash\":\"$want\""
+	expect 1 ntt-identify --match "$T/a.img"
+	sql "INSERT INTO medium (medium_hash) VALUES ('$want')"
+	expect 0 ntt-identify --match "$T/a.img"
+	has "$output" "match   $want"
+	ln -s "$T/a.img" "$T/link.img"
+	expect 0 ntt-identify "$T/link.img"
+	has "$output" "$want"
+}
