@@ -65,8 +65,7 @@ teardown() {
 }
 
 @test "an existing database, empty, older and newer" {
-	fresh_db
-	sql 'DROP SCHEMA public CASCADE; CREATE SCHEMA public'
+	empty_db
 	expect 1 ntt
 	has "$stderr" 'has no NTT catalogue: run "ntt-db migrate"'
 	expect 0 ntt-db migrate
@@ -83,8 +82,7 @@ teardown() {
 }
 
 @test "migrations at the same time: one makes it, the others wait" {
-	fresh_db
-	sql 'DROP SCHEMA public CASCADE; CREATE SCHEMA public'
+	empty_db
 	for i in 1 2 3 4; do
 		ntt-db migrate -q & pids[i]=$!
 	done

@@ -90,6 +90,12 @@ difficult_tree() {
 # A catalogue of its own for this test, in the cluster of the run (test/run,
 # or setup_suite.bash when bats is run by itself).
 fresh_db() {
+	empty_db
+	ntt-db migrate -q
+}
+
+# The same without the schema.
+empty_db() {
 	local name
 	name=t_${BATS_SUITE_TEST_NUMBER:-0}_$$_$RANDOM
 	unset NTT_DB_URL
@@ -97,7 +103,6 @@ fresh_db() {
 	NTT_HOME=$NTT_TEST_CLUSTER ntt-db psql -qc "CREATE DATABASE $name"
 	NTT_DB_URL=$(NTT_HOME=$NTT_TEST_CLUSTER ntt-db url)
 	export NTT_DB_URL=${NTT_DB_URL/copyjob/$name}
-	ntt-db migrate -q
 }
 
 # sql STATEMENT: unaligned rows of the test's catalogue
