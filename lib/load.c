@@ -78,6 +78,7 @@ find_blockers(struct load *l, struct buf *out)
 	free(pid);
 }
 
+/* The server is told, and not waited for: it may be what hangs. */
 static void
 cancel(struct load *l)
 {
@@ -117,7 +118,6 @@ await(struct load *l, int how)
 		poll(&p, 1, TICK_MS);
 		if (sig_caught() && !(how & WAIT_FIRM)) {
 			cancel(l);
-			discard_results(l->db);
 			return fail(l, EINTR);
 		}
 		if (p.revents && !PQconsumeInput(l->db))

@@ -605,9 +605,12 @@ rec_and_fifo() {
 @test "a signal ends it, and nothing is left" {
 	big >"$T/x.raw"
 	for signal in TERM HUP; do
+		query='^COPY'
+		[ $signal = TERM ] || query='key_partitions'
 		ntt-loader "$T/x.raw" $H >/dev/null 2>"$T/err" &
 		wait_for "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE
-			datname = current_database() AND query ~ '^COPY')"
+			datname = current_database() AND pid <> pg_backend_pid()
+			AND query ~ '$query')"
 		kill -$signal $!
 		got=0; wait $! || got=$?
 		[ $got = $((128 + $(kill -l $signal))) ]
@@ -623,6 +626,32 @@ rec_and_fifo() {
 	got=0; wait $! || got=$?
 	[ $got = 143 ]
 	exec 9>&-
+}
+
+@test "a server that does not answer does not keep the loader from ending" {
+	local query
+	need_root
+	big >"$T/x.raw"
+	for query in '^COPY "path' 'key_partitions'; do
+		ntt-loader "$T/x.raw" $H >/dev/null 2>"$T/err" &
+		loader=$!
+		wait_for "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE
+			datname = current_database() AND pid <> pg_backend_pid()
+			AND query ~ '$query')"
+		backend=$(sql "SELECT pid FROM pg_stat_activity WHERE
+			datname = current_database() AND query ~ '$query'
+			AND pid <> pg_backend_pid() AND backend_type = 'client backend'")
+		kill -STOP "$backend"
+		sleep 0.3
+		kill -TERM $loader
+		ended=0; timeout 20 tail --pid=$loader -f /dev/null || ended=$?
+		kill -CONT "$backend"
+		got=0; wait $loader || got=$?
+		[ $ended = 0 ]
+		[ $got = 143 ]
+		nothing_there
+	done
+	expect 0 ntt-loader "$T/x.raw" $H
 }
 
 @test "a loader that waits for its pipe holds no transaction and no table" {
