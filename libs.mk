@@ -8,5 +8,6 @@ LIBS_ntt-identify = $(DB_LIBS)
 LIBS_ntt-loader = $(DB_LIBS)
 LIBS_ntt-mount-helper = -lblkid
 LIBS_ntt-orchestrator = $(DB_LIBS) -ljansson
+LIBS_ntt-verify = $(DB_LIBS) -larchive -lzstd -ljansson
 LIBS_test_faultfile = -lfuse3
 LIBS_test_mounted = -ljansson
