@@ -27,7 +27,7 @@ teardown() {
 # same_as_find ROOT: the records of both as sets
 same_as_find() {
 	find "$1" -xdev -printf "$FORMAT" | sort -z >"$T/.find"
-	expect 0 ntt-enum "$1" $H "$T/.enum.raw"
+	expect 0 timeout 60 ntt-enum "$1" $H "$T/.enum.raw"
 	sort -z "$T/.enum.raw" | cmp - "$T/.find"
 }
 
