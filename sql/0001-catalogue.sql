@@ -260,9 +260,11 @@ LANGUAGE sql IMMUTABLE AS $$
 			left(md5(medium), 16) || '_fk_idx' END
 $$;
 
+-- Statistics of nine thousand rows are made in a third of the time of thirty
+-- thousand, and plans need no better; autovacuum makes those later.
 CREATE FUNCTION catalogue_key_partitions(medium text,
 	of_schema text DEFAULT current_schema()) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET default_statistics_target = 30 AS $$
 DECLARE
 	inode_p text := format('%I.%I', of_schema, 'inode_p_' || medium);
 	path_p text := format('%I.%I', of_schema, 'path_p_' || medium);
