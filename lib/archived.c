@@ -21,7 +21,7 @@ archived_open(struct archived *a, const char *root, const char *medium,
 	char *path;
 
 	memset(a, 0, sizeof *a);
-	a->root = -1;
+	a->root = a->parent = -1;
 	if (!*root)
 		return 0;
 	path = path_join(root, medium);
@@ -46,7 +46,11 @@ archived_close(struct archived *a)
 {
 	if (a->root >= 0)
 		close(a->root);
-	a->root = -1;
+	if (a->parent >= 0)
+		close(a->parent);
+	a->root = a->parent = -1;
+	free(a->parent_path);
+	a->parent_path = NULL;
 	free(a->overflow_path);
 	a->overflow_path = NULL;
 }
@@ -104,21 +108,31 @@ fail:
 	return -1;
 }
 
-/* The directory that holds path, made if it is missing. */
+/*
+ * The directory that holds path, made if it is missing.  The descriptor is
+ * a's: inodes next to each other are mostly files of one directory.
+ */
 static int
 open_parent(struct archived *a, const char *path, const char **base)
 {
-	int dir;
+	const char *slash = strrchr(path, '/');
+	size_t len = slash ? (size_t)(slash - path) : 0;
 
-	if (!well_formed(path)) {
-		*base = NULL;
+	*base = slash ? slash + 1 : path;
+	if (!well_formed(path))
 		return -1;
-	}
-	dir = open_parent_beneath(a->root, path, base);
-	if (dir < 0 && errno == ENOENT &&
+	if (a->parent >= 0 && strlen(a->parent_path) == len &&
+	    !memcmp(a->parent_path, path, len))
+		return a->parent;
+	if (a->parent >= 0)
+		close(a->parent);
+	a->parent = open_parent_beneath(a->root, path, base);
+	if (a->parent < 0 && errno == ENOENT &&
 	    make_parents_beneath(a->root, path) == 0)
-		dir = open_parent_beneath(a->root, path, base);
-	return dir;
+		a->parent = open_parent_beneath(a->root, path, base);
+	free(a->parent_path);
+	a->parent_path = xasprintf("%.*s", (int)len, path);
+	return a->parent;
 }
 
 static void
@@ -251,7 +265,7 @@ archived_link(struct archived *a, const struct store *s, const char *id,
 {
 	char from[STORE_PATH];
 	const char *base;
-	int dir, rc, err;
+	int dir, rc;
 
 	if (a->root < 0)
 		return 0;
@@ -262,9 +276,6 @@ archived_link(struct archived *a, const struct store *s, const char *id,
 	rc = link_or_replace(s->root, from, dir, base);
 	if (rc < 0 && errno == EMLINK)
 		rc = link_overflow(a, s, id, dir, base, path);
-	err = errno;
-	close(dir);
-	errno = err;
 	return rc;
 }
 
@@ -285,7 +296,7 @@ archived_symlink(struct archived *a, const char *target, const char *path)
 {
 	char temporary[64];
 	const char *base;
-	int dir, rc, err;
+	int dir, rc;
 
 	if (a->root < 0)
 		return 0;
@@ -301,9 +312,6 @@ archived_symlink(struct archived *a, const char *target, const char *path)
 		if (symlinkat(target, dir, temporary) == 0)
 			rc = rename_over(dir, temporary, base);
 	}
-	err = errno;
-	close(dir);
-	errno = err;
 	return rc;
 }
 
@@ -312,7 +320,7 @@ archived_mkdir(struct archived *a, const char *path)
 {
 	const char *base;
 	struct stat st;
-	int dir, rc, err;
+	int dir, rc;
 
 	/* the root of the medium is there */
 	if (a->root < 0 || !*path)
@@ -326,9 +334,6 @@ archived_mkdir(struct archived *a, const char *path)
 		rc = S_ISDIR(st.st_mode) ? 0 : -1;
 		errno = ENOTDIR;
 	}
-	err = errno;
-	close(dir);
-	errno = err;
 	return rc;
 }
 

@@ -17,6 +17,8 @@
 struct archived {
 	int root;		/* ARCHIVED_ROOT/<medium>; -1: no tree */
 	dev_t dev;
+	char *parent_path;	/* of the directory used last … */
+	int parent;		/* … and its descriptor */
 	unsigned int overflows;	/* copies made because of EMLINK */
 	char overflow_id[STORE_ID + 1];		/* the last of them … */
 	char *overflow_path;			/* … and where it is */

@@ -188,18 +188,21 @@ name_it(struct store *s, const struct store_temp *t, const char *path)
 	return unlinkat(s->temporaries, from, 0);
 }
 
+/* The upper one is nearly always there. */
 static int
 make_directories(const struct store *s, const char *path)
 {
-	char dir[8];
+	char upper[3], lower[6];
 
-	snprintf(dir, sizeof dir, "%.2s", path);
-	if (mkdirat(s->root, dir, 0755) < 0 && errno != EEXIST)
+	snprintf(upper, sizeof upper, "%.2s", path);
+	snprintf(lower, sizeof lower, "%.5s", path);
+	if (mkdirat(s->root, lower, 0755) == 0 || errno == EEXIST)
+		return 0;
+	if (errno != ENOENT)
 		return -1;
-	snprintf(dir, sizeof dir, "%.5s", path);
-	if (mkdirat(s->root, dir, 0755) < 0 && errno != EEXIST)
+	if (mkdirat(s->root, upper, 0755) < 0 && errno != EEXIST)
 		return -1;
-	return 0;
+	return mkdirat(s->root, lower, 0755) < 0 && errno != EEXIST ? -1 : 0;
 }
 
 static int

@@ -294,6 +294,7 @@ count() {
 	kill -0 $other
 	kill $other
 	[ "$(sql 'SELECT count(*) FROM work_range WHERE worker IS NOT NULL')" = 0 ]
+	expect 0 ntt-copier -q -m $M || expect 2 ntt-copier -q -m $M
 	check_store
 }
 
