@@ -83,13 +83,22 @@ refuse(const struct buf *why)
 	die(EXIT_FAILED, "cannot archive %s: %s", medium.hash, why->data);
 }
 
+/* A step is done; seconds since the step before. */
 static void
-log_bytes(const char *stage, const char *key, uint64_t bytes)
+log_step(const char *stage, const char *key, uint64_t number)
 {
+	static struct timespec last;
 	struct buf event = BUF_INIT;
+	struct timespec now;
 
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	log_begin(&event, stage);
-	json_u64(&event, key, bytes);
+	json_u64(&event, key, number);
+	if (last.tv_sec)
+		json_double(&event, "seconds",
+		    (double)(now.tv_sec - last.tv_sec) +
+		    (double)(now.tv_nsec - last.tv_nsec) / 1e9);
+	last = now;
 	log_end(&event);
 	buf_free(&event);
 }
@@ -302,7 +311,7 @@ conclude(void)
 	if (stat(final, &st) < 0)
 		die_errno("could not look at %s: %m", quoted(final));
 	status = remove_sources();
-	log_bytes("archive_complete", "size", (uint64_t)st.st_size);
+	log_step("archive_complete", "size", (uint64_t)st.st_size);
 	say("%s is archived in %s (%s of %s)", medium.hash, quoted(final),
 	    num_bytes((uint64_t)st.st_size),
 	    num_bytes(archive_sources_bytes(&sources)));
@@ -513,11 +522,12 @@ make_archive(void)
 	struct archive_manifest m;
 
 	partial = xasprintf("%s.partial", final);
+	log_step("archive_start", "members", sources.count);
 	write_partial(&m);
-	log_bytes("archive_written", "bytes",
+	log_step("archive_written", "bytes",
 	    archive_sources_bytes(&sources));
 	prove_partial(&m);
-	log_bytes("archive_proven", "members", m.count);
+	log_step("archive_proven", "members", m.count);
 	archive_manifest_free(&m);
 	if (rename(partial, final) < 0 || fsync_parent(final) < 0) {
 		int err = errno;

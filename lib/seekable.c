@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct seekable_writer {
 	ZSTD_CCtx *ctx;
 	struct seektable table;
 	uint64_t frame_packed, frame_size;	/* of the open frame */
+	off_t packed;				/* of those before it */
 	size_t reserved;
 	char *out;
 };
@@ -117,6 +119,10 @@ end_frame(struct seekable_writer *w)
 		return -1;
 	seektable_add(&w->table, (uint32_t)w->frame_packed,
 	    (uint32_t)w->frame_size);
+	/* the disk begins with it now, and fsync(2) finds little to do */
+	sync_file_range(w->fd, w->packed, (off_t)w->frame_packed,
+	    SYNC_FILE_RANGE_WRITE);
+	w->packed += (off_t)w->frame_packed;
 	w->frame_packed = w->frame_size = 0;
 	return 0;
 }
@@ -166,6 +172,7 @@ seekable_reserve(struct seekable_writer *w, size_t len)
 	rc = write_all(w->fd, zeros, w->reserved);
 	free(zeros);
 	seektable_add(&w->table, (uint32_t)w->reserved, (uint32_t)len);
+	w->packed = (off_t)w->reserved;
 	return rc;
 }
 
