@@ -9,5 +9,6 @@ LIBS_ntt-loader = $(DB_LIBS)
 LIBS_ntt-mount-helper = -lblkid
 LIBS_ntt-orchestrator = $(DB_LIBS) -ljansson
 LIBS_ntt-verify = $(DB_LIBS) -larchive -lzstd -ljansson
+LIBS_ntt-parse-verify-log = -ljansson
 LIBS_test_faultfile = -lfuse3
 LIBS_test_mounted = -ljansson
