@@ -610,7 +610,8 @@ main(int argc, char **argv)
 	run_medium_identify(&medium, operand, opt.image != NULL, opt.label,
 	    opt.force);
 	refuse_failed_health();
-	log_open(config_get(CONFIG_LOG_DIR), prog.name, medium.hash);
+	if (!opt.plan)
+		log_open(config_get(CONFIG_LOG_DIR), prog.name, medium.hash);
 	if (opt.enum_only)
 		return enumerate_only();
 	db = db_open();

@@ -133,7 +133,7 @@ check_complete() {
 	ntt-db init -q 3>&-
 	for program in ntt-enum ntt-loader ntt-copier ntt-archiver \
 		ntt-orchestrator; do
-		orchestrate -q "$T/src" >/dev/null 2>&1 & pid=$!
+		ntt-orchestrator -q "$T/src" >/dev/null 2>&1 3>&- & pid=$!
 		until pkill -9 -x "${program:0:15}" -g 0 2>/dev/null ||
 			pkill -9 -x "${program:0:15}" 2>/dev/null ||
 			! kill -0 $pid 2>/dev/null; do :; done
@@ -158,7 +158,7 @@ check_complete() {
 	mkfs.ext4 -q -N 8192 -d "$T/src" "$T/x.img" 64M
 	hash=$(hash_of "$T/x.img")
 	ntt-db init -q 3>&-
-	orchestrate -q --no-archive --image "$T/x.img" & pid=$!
+	ntt-orchestrator -q --no-archive --image "$T/x.img" 3>&- & pid=$!
 	until [ "$(query "SELECT count(*) FROM worker" 2>/dev/null)" = 1 ]; do :; done
 	kill -TERM $pid
 	status=0; wait $pid || status=$?
@@ -205,7 +205,7 @@ check_complete() {
 	mkdir "$T/src"
 	for i in {1..3000}; do echo $i >"$T/src/$i"; done
 	ntt-db init -q 3>&-
-	orchestrate -q --no-archive "$T/src" & pid=$!
+	ntt-orchestrator -q --no-archive "$T/src" 3>&- & pid=$!
 	until [ "$(query 'SELECT count(*) FROM medium' 2>/dev/null)" = 1 ]; do :; done
 	expect 75 orchestrate --no-archive "$T/src"
 	has "$stderr" "another ntt-orchestrator"
