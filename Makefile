@@ -98,7 +98,7 @@ deps:
 # this run is seen by the make below it.
 check:
 	contrib/install-deps test
-	$(MAKE) -j$$(nproc) tests
+	$(MAKE) -s -j$$(nproc) tests
 	NTT_BUILD=$(B) test/run
 
 tests: all $(UNIT) $(FUZZERS) $(TOOLS)
@@ -107,7 +107,7 @@ SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 check-asan:
 	contrib/install-deps test
-	$(MAKE) -j$$(nproc) tests B=$(B)-asan CFLAGS='$(SANITIZE)'
+	$(MAKE) -s -j$$(nproc) tests B=$(B)-asan CFLAGS='$(SANITIZE)'
 	NTT_BUILD=$(B)-asan ASAN_OPTIONS=detect_leaks=0 test/run
 
 BENCHES = $(patsubst test/bench/%.sh,%,$(wildcard test/bench/*.sh))
@@ -117,7 +117,7 @@ bench-%: tests
 
 quickstart:
 	contrib/install-deps build
-	$(MAKE) -j$$(nproc) all
+	$(MAKE) -s -j$$(nproc) all
 	contrib/quickstart $(B)
 
 MAN = $(wildcard man/*.[157])
