@@ -134,8 +134,11 @@ check_complete() {
 	for program in ntt-enum ntt-loader ntt-copier ntt-archiver \
 		ntt-orchestrator; do
 		ntt-orchestrator -q "$T/src" >/dev/null 2>&1 3>&- & pid=$!
-		until pkill -9 -x "${program:0:15}" -g 0 2>/dev/null ||
-			pkill -9 -x "${program:0:15}" 2>/dev/null ||
+		if [ $program = ntt-orchestrator ]; then
+			until pgrep -P $pid >/dev/null || ! kill -0 $pid; do :; done
+			kill -9 $pid || :
+		fi 2>/dev/null
+		until pkill -9 -x "${program:0:15}" -P $pid ||
 			! kill -0 $pid 2>/dev/null; do :; done
 		wait $pid || :
 		query "SELECT 1" >/dev/null
