@@ -1,6 +1,7 @@
 # The libraries each program links beyond libntt.a.
 LIBS_ntt = $(DB_LIBS)
 LIBS_ntt-archiver = $(DB_LIBS) -larchive -lzstd -ljansson
+LIBS_ntt-check-multipart = -larchive -lzstd -ljansson -lblkid
 LIBS_ntt-copier = $(DB_LIBS) -ljansson -lmagic -lcap
 LIBS_ntt-copy-workers = $(DB_LIBS)
 LIBS_ntt-db = $(DB_LIBS)

@@ -24,7 +24,7 @@ static const struct prog prog = {
 
 /*
  * sudo clears the environment, so env(1) sets it again: every value that was
- * configured, not those that are defaults anyway.
+ * configured, not those that follow from others.
  */
 static char **
 command(int argc, char **argv)
@@ -42,9 +42,10 @@ command(int argc, char **argv)
 	words[n++] = (char *)(uintptr_t)"env";
 	for (i = 0; i < CONFIG_KEYS; i++) {
 		const char *value = config_get((enum config_key)i);
+		const char *origin = config_origin((enum config_key)i);
 
-		if (value && strcmp(config_origin((enum config_key)i),
-		    "default"))
+		if (value && strcmp(origin, "default") &&
+		    strcmp(origin, "NTT_HOME"))
 			words[n++] = xasprintf("%s=%s",
 			    config_name((enum config_key)i), value);
 	}
