@@ -70,6 +70,30 @@ static const struct prog prog = {
 	options
 };
 
+/* Runs it, or prints it for --plan; frees it. */
+static int
+do_command(struct run_command *c)
+{
+	int status = EXIT_DONE;
+
+	if (opt.plan)
+		run_command_print(c, NULL);
+	else
+		status = run_command(c);
+	run_command_free(c);
+	return status;
+}
+
+static void
+helper_command(struct run_command *c, const char *verb, const char *image)
+{
+	run_command_init(c, "ntt-mount-helper");
+	run_command_arg(c, verb);
+	run_command_arg(c, medium.hash);
+	if (image)
+		run_command_arg(c, image);
+}
+
 /* Stages: evidence says 1 done, 0 not; it may leave a remark. */
 
 static struct buf remark;
@@ -101,18 +125,12 @@ mount_done(void)
 static int
 mount_run(void)
 {
-	if (opt.plan) {
-		struct run_command c;
+	struct run_command c;
 
-		run_command_init(&c, "ntt-mount-helper");
-		run_command_arg(&c, "mount");
-		run_command_arg(&c, medium.hash);
-		run_command_arg(&c, medium.path);
-		run_command_print(&c, NULL);
-		run_command_free(&c);
-		return EXIT_DONE;
-	}
-	return run_medium_mount(&medium, db);
+	if (!opt.plan)
+		return run_medium_mount(&medium, db);
+	helper_command(&c, "mount", medium.path);
+	return do_command(&c);
 }
 
 static int
@@ -187,27 +205,19 @@ copy_run(void)
 {
 	struct run_command c;
 	char number[16];
-	int status = EXIT_DONE;
 
 	if (run_medium_inodes(&medium, db) < INLINE_INODES) {
 		run_command_init(&c, "ntt-copier");
-		run_command_arg(&c, "-m");
-		run_command_arg(&c, medium.hash);
 	} else {
 		snprintf(number, sizeof number, "%d", opt.workers);
 		run_command_init(&c, "ntt-copy-workers");
 		run_command_arg(&c, "--wait");
 		run_command_arg(&c, "-w");
 		run_command_arg(&c, number);
-		run_command_arg(&c, "-m");
-		run_command_arg(&c, medium.hash);
 	}
-	if (opt.plan)
-		run_command_print(&c, NULL);
-	else
-		status = run_command(&c);
-	run_command_free(&c);
-	return status;
+	run_command_arg(&c, "-m");
+	run_command_arg(&c, medium.hash);
+	return do_command(&c);
 }
 
 static int
@@ -220,17 +230,11 @@ static int
 unmount_run(void)
 {
 	struct run_command c;
-	int status = EXIT_DONE;
 
-	if (opt.plan) {
-		run_command_init(&c, "ntt-mount-helper");
-		run_command_arg(&c, "unmount");
-		run_command_arg(&c, medium.hash);
-		run_command_print(&c, NULL);
-		run_command_free(&c);
-		return status;
-	}
-	return run_medium_unmount(&medium);
+	if (!opt.plan)
+		return run_medium_unmount(&medium);
+	helper_command(&c, "unmount", NULL);
+	return do_command(&c);
 }
 
 static int
@@ -243,16 +247,10 @@ static int
 archive_run(void)
 {
 	struct run_command c;
-	int status = EXIT_DONE;
 
 	run_command_init(&c, "ntt-archiver");
 	run_command_arg(&c, medium.hash);
-	if (opt.plan)
-		run_command_print(&c, NULL);
-	else
-		status = run_command(&c);
-	run_command_free(&c);
-	return status;
+	return do_command(&c);
 }
 
 static int
@@ -422,12 +420,10 @@ enumerate_only(void)
 
 	if (medium.is_image && !opt.plan && !mount_done())
 		status = mount_run();
-	enumerator(&c, raw, 0);
-	if (opt.plan)
-		run_command_print(&c, NULL);
-	else if (status == EXIT_DONE || status == EXIT_PARTIAL)
-		status = run_fold(status, run_command(&c));
-	run_command_free(&c);
+	if (status == EXIT_DONE || status == EXIT_PARTIAL) {
+		enumerator(&c, raw, 0);
+		status = run_fold(status, do_command(&c));
+	}
 	free(raw);
 	if (!opt.plan)
 		leave_nothing_mounted();
@@ -438,17 +434,13 @@ static int
 load_only(void)
 {
 	struct run_command c;
-	int status = EXIT_DONE;
+	int status;
 
 	if (run_medium_of_raw(&medium, opt.load_only, opt.label) < 0)
 		die_usage("cannot tell the medium from the name %s: use "
 		    "--label", quoted(opt.load_only));
 	loader(&c, opt.load_only);
-	if (opt.plan)
-		run_command_print(&c, NULL);
-	else
-		status = run_command(&c);
-	run_command_free(&c);
+	status = do_command(&c);
 	return sig_caught() ? EXIT_SIGNAL + sig_caught() : status;
 }
 

@@ -429,7 +429,8 @@ run_medium_mount(const struct run_medium *m, PGconn *db)
 	} else {
 		status = mounts.status;
 	}
-	if (mounts.layout != LAYOUT_NONE && save_layout(db, m, &mounts) < 0)
+	if (db && mounts.layout != LAYOUT_NONE &&
+	    save_layout(db, m, &mounts) < 0)
 		db_die("could not record the partitions of %s", m->hash);
 	mounted_free(&mounts);
 	return status;

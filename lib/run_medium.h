@@ -54,7 +54,10 @@ int64_t run_medium_failed(const struct run_medium *m, PGconn *db);
 /* The row of the medium, made or brought up to date; 0 or -1. */
 int run_medium_register(const struct run_medium *m, PGconn *db,
 	const char *message);
-/* Through ntt-mount-helper; the partitions go into the catalogue. */
+/*
+ * Through ntt-mount-helper; the partitions go into the catalogue unless db is
+ * NULL.
+ */
 int run_medium_mount(const struct run_medium *m, PGconn *db);
 int run_medium_unmount(const struct run_medium *m);
 

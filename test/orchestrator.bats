@@ -74,6 +74,9 @@ check_complete() {
 	difficult_tree "$T/src"
 	mkfs.ext4 -q -d "$T/src" "$T/the image.img" 64M
 	sum=$(b3sum --no-names "$T/the image.img")
+	expect 0 ntt-orchestrator --enum-only --image "$T/the image.img"
+	ntt-raw-check "$NTT_HOME"/raw/*.raw >/dev/null
+	[ ! -e "$NTT_HOME/pg/data/postmaster.pid" ] || ntt-db stop -q
 	expect 0 orchestrate --image "$T/the image.img" --message "box 7"
 	hash=$(hash_of "$T/the image.img")
 	[ "$(b3sum --no-names "$T/the image.img")" = "$sum" ]
