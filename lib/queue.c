@@ -27,15 +27,20 @@ static const char plan_sql[] =
     "GROUP BY dev, part";
 
 int
+queue_plan_lock(PGconn *db, const char *medium)
+{
+	return db_do(db, "SELECT pg_advisory_xact_lock("
+	    "hashtextextended('ntt plan ' || $1, 0))", medium);
+}
+
+int
 queue_plan(PGconn *db, const char *medium)
 {
 	char *inode = db_ident(db, "inode_p_", medium), *sql = NULL;
 	PGresult *res = NULL;
 	int rc = -1, planned;
 
-	if (db_begin(db) < 0 ||
-	    db_do(db, "SELECT pg_advisory_xact_lock("
-	    "hashtextextended('ntt plan ' || $1, 0))", medium) < 0)
+	if (db_begin(db) < 0 || queue_plan_lock(db, medium) < 0)
 		goto out;
 	res = db_query(db, "SELECT EXISTS (SELECT FROM work_range "
 	    "WHERE medium_hash = $1)", medium);
@@ -56,19 +61,51 @@ out:
 	return rc;
 }
 
+/*
+ * Inodes that no range holds, because they were not pending when the plan was
+ * made, in ranges of their own.  "reach" is the end of the last range that
+ * begins before an inode; between two ranges it is the same for all, so that
+ * a new one never spans an old one.
+ */
+static const char extend_sql[] =
+    "WITH events AS ("
+    "SELECT dev, first_ino AS ino, last_ino AS reach, NULL::bigint AS size "
+    "FROM work_range WHERE medium_hash = $1 "
+    "UNION ALL SELECT dev, ino, NULL, size FROM %s "
+    "WHERE status = 'pending'), "
+    "swept AS (SELECT dev, ino, size, max(reach) OVER (PARTITION BY dev "
+    "ORDER BY ino, size NULLS FIRST ROWS UNBOUNDED PRECEDING) AS reach "
+    "FROM events), "
+    "alone AS (SELECT dev, ino, size, reach, floor(sum(1.0::float8 / "
+    RANGE_INODES " + size::float8 / " RANGE_BYTES ") OVER (PARTITION BY dev, "
+    "reach ORDER BY ino)) AS part FROM swept WHERE size IS NOT NULL "
+    "AND (reach IS NULL OR reach < ino)) "
+    "INSERT INTO work_range (medium_hash, number, dev, first_ino, last_ino, "
+    "inodes, bytes) SELECT $1, last.number + row_number() OVER (ORDER BY "
+    "dev, min(ino)), dev, min(ino), max(ino), count(*), sum(size) FROM alone, "
+    "(SELECT max(number) AS number FROM work_range WHERE medium_hash = $1) "
+    "AS last WHERE last.number IS NOT NULL "
+    "GROUP BY dev, reach, part, last.number";
+
 int
 queue_reopen(PGconn *db, const char *medium)
 {
 	char *inode = db_ident(db, "inode_p_", medium);
-	char *sql = sql_on("UPDATE work_range w SET done = false, "
+	char *reopen = sql_on("UPDATE work_range w SET done = false, "
 	    "next_attempt_at = NULL WHERE medium_hash = $1 AND "
 	    "(done OR next_attempt_at IS NOT NULL) AND EXISTS (SELECT FROM "
 	    "%s i WHERE i.status = 'pending' AND i.dev = w.dev AND "
 	    "i.ino BETWEEN w.first_ino AND w.last_ino)", inode);
-	int rc = db_do(db, sql, medium);
+	char *extend = sql_on(extend_sql, inode);
+	int rc = queue_plan_lock(db, medium);
 
+	if (rc == 0)
+		rc = db_do(db, reopen, medium);
+	if (rc == 0)
+		rc = db_do(db, extend, medium);
 	free(inode);
-	free(sql);
+	free(reopen);
+	free(extend);
 	return rc;
 }
 
@@ -94,15 +131,32 @@ register_worker(struct queue *q)
 	    " $1)", id);
 }
 
+/* A worker whose session is there. */
+static const char alive[] = "EXISTS (SELECT FROM pg_locks l WHERE "
+    "l.locktype = 'advisory' AND l.database = (SELECT oid FROM "
+    "pg_database WHERE datname = current_database()) AND "
+    "l.classid::bigint = catalogue_worker_class() AND "
+    "l.objid::bigint = %s AND l.objsubid = 2)";
+
+int
+queue_workers(PGconn *db, const char *medium)
+{
+	char *of_worker = sql_on(alive, "w.id");
+	char *sql = sql_on("SELECT count(*) FROM worker w WHERE "
+	    "medium_hash = $1 AND %s", of_worker);
+	PGresult *res = db_query(db, sql, medium);
+	int n = res ? (int)db_int(res, 0, 0) : -1;
+
+	PQclear(res);
+	free(of_worker);
+	free(sql);
+	return n;
+}
+
 /* Rows of copiers whose session is gone, and what they had claimed. */
 static int
 bury_the_dead(struct queue *q)
 {
-	static const char alive[] = "EXISTS (SELECT FROM pg_locks l WHERE "
-	    "l.locktype = 'advisory' AND l.database = (SELECT oid FROM "
-	    "pg_database WHERE datname = current_database()) AND "
-	    "l.classid::bigint = catalogue_worker_class() AND "
-	    "l.objid::bigint = %s AND l.objsubid = 2)";
 	char *of_range = sql_on(alive, "w.worker");
 	char *of_worker = sql_on(alive, "w.id");
 	char *ranges = sql_on("UPDATE work_range w SET worker = NULL "

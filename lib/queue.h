@@ -120,8 +120,16 @@ int queue_release(struct queue *q, const struct queue_range *range);
  */
 int queue_finish_medium(struct queue *q);
 
-/* The plan for what is pending; also after a reset reopened inodes. */
+/* The plan for what is pending, if there is none yet. */
 int queue_plan(PGconn *db, const char *medium);
+/*
+ * Inside the transaction that made inodes pending: the plan holds them again,
+ * if there is one already.
+ */
 int queue_reopen(PGconn *db, const char *medium);
+/* Nobody plans, and no copier begins, until the transaction ends. */
+int queue_plan_lock(PGconn *db, const char *medium);
+/* Copiers at work on the medium, on any host. */
+int queue_workers(PGconn *db, const char *medium);
 
 #endif
