@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -309,21 +310,50 @@ raw_writer_free(struct raw_writer *w)
 	w->buf = NULL;
 }
 
+/*
+ * A pipe takes up to PIPE_BUF bytes whole or not at all, and more than that in
+ * parts: a writer killed while it waits for room leaves a prefix behind.
+ */
+static size_t
+most_at_once(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? SIZE_MAX :
+	    PIPE_BUF;
+}
+
+/* How much of a and b goes out at once: no part may end with a NUL. */
+static size_t
+portion(size_t most, const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	size_t n = a_len + b_len;
+
+	if (n <= most)
+		return n;
+	/* no record is empty, so there are never two in a row */
+	if ((most <= a_len ? a[most - 1] : b[most - 1 - a_len]) == '\0')
+		return most - 1;
+	return most;
+}
+
 /* Unlike write_all() this ends at a signal: a full pipe may never drain. */
 static int
 send_bytes(struct raw_writer *w, int fd, const char *a, size_t a_len,
     const char *b, size_t b_len)
 {
+	size_t most = most_at_once(fd);
 	ssize_t n;
 
 	while (a_len + b_len > 0) {
+		size_t want = portion(most, a, a_len, b, b_len);
+		size_t a_part = want < a_len ? want : a_len;
 		struct iovec iov[2] = {
-			{ (char *)a, a_len }, { (char *)b, b_len }
+			{ (char *)a, a_part }, { (char *)b, want - a_part }
 		};
 
 		n = writev(fd, iov, 2);
-		if (n >= 0 && (size_t)n < a_len + b_len && w->stop &&
-		    w->stop()) {
+		if (n >= 0 && (size_t)n < want && w->stop && w->stop()) {
 			errno = EINTR;
 			n = -1;
 		}

@@ -7,9 +7,10 @@
  * path, whatever it holds.  A record without its NUL is a truncated stream,
  * and so is a stream without a record: every enumeration has its root.
  *
- * A writer holds back the last NUL it was given until raw_finish(): a producer
- * that dies leaves a stream that every reader recognises as truncated, even in
- * a pipe and even at the boundary of a record.
+ * A writer holds back the last NUL it was given until raw_finish(), and what it
+ * writes to a pipe before that goes in atomic parts that do not end with one: a
+ * producer that dies leaves a stream that every reader recognises as truncated,
+ * wherever it was cut.
  */
 #ifndef NTT_RAW_H
 #define NTT_RAW_H

@@ -2,11 +2,12 @@
 # first test that needs it, unless test/run made one for all files.
 
 setup_suite() {
+	# servers and other users must reach what tests make
+	chmod 755 "$BATS_RUN_TMPDIR"
 	OWN_CLUSTER=
 	[ -z "${NTT_TEST_CLUSTER:-}" ] || return 0
 	OWN_CLUSTER=$BATS_RUN_TMPDIR/cluster
 	export NTT_TEST_CLUSTER=$OWN_CLUSTER
-	chmod 755 "$BATS_RUN_TMPDIR"
 }
 
 teardown_suite() {

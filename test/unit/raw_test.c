@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -385,9 +387,76 @@ test_relative(void)
 	}
 }
 
+/* Records of len bytes into a pipe nobody reads, until it is full. */
+static void __attribute__((noreturn))
+fill_pipe(int fd, size_t len, int encoded)
+{
+	struct raw_record rec = { .type = 'f', .path = "/x" };
+	char *path = calloc(1, len), *block = malloc(64 * len);
+	struct raw_writer w;
+	size_t i, n = 0;
+
+	raw_writer_init(&w, fd, -1);
+	/* "f 0 0 0 0 0 " is 12 bytes, and the NUL one more */
+	memset(path, 'x', len - 13);
+	rec.path = path;
+	rec.path_len = len - 13;
+	for (i = 0; i < 64; i++)
+		n += raw_encode(block + n, &rec);
+	if (n != 64 * len)
+		_exit(1);
+	for (;;)
+		if (encoded ? raw_put_encoded(&w, block, n, 64) < 0 :
+		    raw_put(&w, &rec) < 0)
+			_exit(1);
+}
+
+/* Killed while it waits for room, for every way records fit into pages. */
+static void
+test_killed(void)
+{
+	size_t len;
+	int encoded, bad = 0, rounds = 0;
+
+	for (len = 16; len <= 8192; len += len < 64 ? 1 : len)
+	for (encoded = 0; encoded < 2; encoded++) {
+		char got[4096], last = 'x';
+		int fds[2], full = 0;
+		ssize_t n;
+		pid_t pid;
+
+		if (pipe(fds) < 0 || (pid = fork()) < 0) {
+			tap_ok(false, "pipe and fork");
+			return;
+		}
+		if (pid == 0)
+			fill_pipe(fds[1], len, encoded);
+		close(fds[1]);
+		/* what is in the pipe does not change any more: it waits */
+		while (!full) {
+			int before, after;
+
+			ioctl(fds[0], FIONREAD, &before);
+			usleep(2000);
+			ioctl(fds[0], FIONREAD, &after);
+			full = before == after && before > 32768;
+		}
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		while ((n = read(fds[0], got, sizeof got)) > 0)
+			last = got[n - 1];
+		close(fds[0]);
+		rounds++;
+		bad += last == '\0';
+	}
+	tap_ok(rounds > 50 && bad == 0, "%d of %d streams end with a NUL",
+	    bad, rounds);
+}
+
 int
 main(void)
 {
+	test_killed();
 	test_fields();
 	test_round_trip();
 	test_long_path();
