@@ -51,7 +51,8 @@ static const struct prog prog = {
 	"ntt-mount-helper",
 	"[options] mount HASH IMAGE\n"
 	"[options] unmount HASH\n"
-	"[options] status HASH",
+	"[options] status HASH\n"
+	"loops | detach",
 	"Mounts a medium's image read-only, unmounts it, or says where it is",
 	options
 };
@@ -400,13 +401,9 @@ static int
 is_mounted_loop(const struct mountinfo *m, int number)
 {
 	char device[24];
-	size_t i;
 
 	snprintf(device, sizeof device, "/dev/loop%d", number);
-	for (i = 0; i < m->count; i++)
-		if (!strcmp(m->entries[i].source, device))
-			return 1;
-	return 0;
+	return mountinfo_has_source(m, device);
 }
 
 /* Detaches the image's loops, and names those the kernel keeps. */
@@ -495,6 +492,58 @@ medium_status(void)
 	return EXIT_FAILED;
 }
 
+/* ---- loop devices whose image was deleted ---- */
+
+static void
+put_loop(struct buf *b, const struct loop_status *l, const struct mountinfo *m,
+    int detach)
+{
+	const char *reason = NULL;
+	char device[24];
+	int gone = 0;
+
+	snprintf(device, sizeof device, "/dev/loop%d", l->number);
+	if (mountinfo_has_source(m, device))
+		reason = "it is mounted";
+	else if (detach && loop_detach(l) < 0)
+		reason = strerror(errno);
+	else
+		gone = detach;
+	json_object(b, NULL);
+	json_string(b, "device", device);
+	json_name(b, "image", l->path, strlen(l->path));
+	json_bool(b, "detached", gone);
+	json_string(b, "reason", reason);
+	json_end_object(b);
+}
+
+static int
+deleted_loops(int detach)
+{
+	struct buf b = BUF_INIT;
+	struct mountinfo m = MOUNTINFO_INIT;
+	size_t count, i;
+	struct loop_status *list = loop_list(&count);
+
+	if (mountinfo_read(&m) < 0)
+		refuse(EXIT_FAILED, "could not read what is mounted: %s",
+		    strerror(errno));
+	begin_object(&b, NULL);
+	json_array(&b, "loops");
+	for (i = 0; i < count; i++)
+		if (list[i].deleted && image_name_allowed(list[i].path))
+			put_loop(&b, &list[i], &m, detach);
+	json_end_array(&b);
+	json_array(&b, "partitions");
+	json_end_array(&b);
+	json_end_object(&b);
+	puts(b.data);
+	buf_free(&b);
+	mountinfo_free(&m);
+	loop_list_free(list, count);
+	return EXIT_DONE;
+}
+
 /* ---- whose word counts ---- */
 
 /* Nothing the caller left in it reaches a library or a driver. */
@@ -578,7 +627,7 @@ main(int argc, char **argv)
 {
 	const char *name, *value, *verb;
 	char *image = NULL;
-	int mounting, unmounting, lock, status;
+	int mounting, unmounting, loops, detaching, lock, status;
 
 	prog_start(&prog, argc, argv);
 	while ((name = prog_option(&value)))
@@ -591,22 +640,27 @@ main(int argc, char **argv)
 	prog_operands(1, 3);
 	verb = prog_operand(0);
 	mounting = is_verb(verb, "mount", 3);
-	unmounting = !mounting && is_verb(verb, "unmount", 2);
-	if (!mounting && !unmounting && !is_verb(verb, "status", 2))
+	unmounting = is_verb(verb, "unmount", 2);
+	detaching = is_verb(verb, "detach", 1);
+	loops = detaching || is_verb(verb, "loops", 1);
+	if (!mounting && !unmounting && !loops && !is_verb(verb, "status", 2))
 		die_usage("unknown command %s", quoted(verb));
 	hash = prog_operand(1);
-	if (!medium_mountable(hash))
+	if (!loops && !medium_mountable(hash))
 		die_usage("%s is not a medium hash (16 to 64 lowercase "
 		    "hexadecimal digits)", quoted(hash));
 	if (mounting)
 		image = path_absolute(prog_operand(2));
-	if ((mounting || unmounting) && geteuid() != 0)
-		die(EXIT_FAILED, "cannot %s without root rights", verb);
+	if ((mounting || unmounting || loops) && geteuid() != 0)
+		die(EXIT_FAILED, "cannot %s without root rights",
+		    loops ? "look at loop devices" : verb);
 	through_sudo = getenv("SUDO_UID") != NULL || getuid() != geteuid();
 	if (config_load_privileged() < 0)
 		die(EXIT_USAGE, "%s", config_error());
 	clean_process();
 	run_dir = config_get(CONFIG_RUN_DIR);
+	if (loops)
+		return deleted_loops(detaching);
 	sig_catch();
 	/* asking makes no directories */
 	if (!mounting && !unmounting &&

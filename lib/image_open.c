@@ -49,20 +49,42 @@ other_roots(void)
 	return roots;
 }
 
-/* O_PATH has no side effect on a device and does not wait for a fifo. */
-static int
-open_below(const char *root, const char *path, int *outside)
+/* What of path is below root; NULL if it is not. */
+static const char *
+below(const char *root, const char *path)
 {
 	size_t len = strlen(root);
-	const char *rest;
-	int dir, fd;
 
 	while (len > 0 && root[len - 1] == '/')
 		len--;
 	if (root[0] != '/' || strncmp(path, root, len) || path[len] != '/')
+		return NULL;
+	return path + len + strspn(path + len, "/");
+}
+
+int
+image_name_allowed(const char *path)
+{
+	char *list = other_roots(), *root, *save = NULL;
+	int allowed = below(config_get(CONFIG_IMAGE_ROOT), path) != NULL;
+
+	for (root = list ? strtok_r(list, ":", &save) : NULL;
+	    root && !allowed; root = strtok_r(NULL, ":", &save))
+		allowed = below(root, path) != NULL;
+	free(list);
+	return allowed;
+}
+
+/* O_PATH has no side effect on a device and does not wait for a fifo. */
+static int
+open_below(const char *root, const char *path, int *outside)
+{
+	const char *rest = below(root, path);
+	int dir, fd;
+
+	if (!rest)
 		return -1;
 	*outside = 0;
-	rest = path + len + strspn(path + len, "/");
 	dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -1;

@@ -27,4 +27,10 @@ int image_open(struct image *im, const char *path, int anywhere,
 	const char **why);
 void image_close(struct image *im);
 
+/*
+ * A file of this name would be below IMAGE_ROOT or a directory of
+ * NTT_IMAGE_ROOTS; it need not exist any more.
+ */
+int image_name_allowed(const char *path);
+
 #endif

@@ -159,6 +159,26 @@ loop_list(size_t *count)
 	return list;
 }
 
+int
+loop_any_deleted(void)
+{
+	DIR *dir = opendir("/sys/block");
+	struct dirent *d;
+	int found = 0, number;
+	char end, *path;
+
+	while (dir && !found && (d = readdir(dir))) {
+		if (sscanf(d->d_name, "loop%d%c", &number, &end) != 1)
+			continue;
+		path = backing_file(number);
+		found = path && has_suffix(path, " (deleted)");
+		free(path);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 void
 loop_list_free(struct loop_status *list, size_t count)
 {

@@ -39,6 +39,9 @@ struct loop_status {
 struct loop_status *loop_list(size_t *count);
 void loop_list_free(struct loop_status *list, size_t count);
 
+/* Some loop device's backing file has no name any more; needs no rights. */
+int loop_any_deleted(void);
+
 /*
  * Detaches a device, now or when its last user is gone.  -1 with errno.  dev
  * and ino of the backing file are compared once more: ESTALE if it was reused.

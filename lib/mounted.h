@@ -43,7 +43,8 @@ struct mounted {
 };
 
 /*
- * verb: "mount" (image needed), "unmount", "status".  timeout: seconds for
+ * verb: "mount" (image needed), "unmount", "status"; with hash NULL "loops"
+ * and "detach", whose object is in json only.  timeout: seconds for
  * each mount, 0 for the helper's own.
  *
  * 0: the helper ran and its object is in *m, whatever it says (status 3: some

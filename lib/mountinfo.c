@@ -196,3 +196,14 @@ mountinfo_depth(const struct mountinfo *m, const char *point)
 		n += !strcmp(m->entries[i].point, point);
 	return n;
 }
+
+int
+mountinfo_has_source(const struct mountinfo *m, const char *source)
+{
+	size_t i;
+
+	for (i = 0; i < m->count; i++)
+		if (!strcmp(m->entries[i].source, source))
+			return 1;
+	return 0;
+}

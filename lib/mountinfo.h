@@ -38,5 +38,7 @@ const struct mount_entry *mountinfo_top(const struct mountinfo *m,
 	const char *point);
 /* How many mounts are stacked at point. */
 size_t mountinfo_depth(const struct mountinfo *m, const char *point);
+/* Something is mounted from this source ("/dev/loop7"), wherever. */
+int mountinfo_has_source(const struct mountinfo *m, const char *source);
 
 #endif
