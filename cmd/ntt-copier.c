@@ -120,7 +120,7 @@ check_room(void)
 /*
  * libmagic takes longer than everything else that happens to a small file.
  * While the disk is what we wait for that costs nothing; when this process
- * itself is busy the types are left for "--types".
+ * itself is busy they stay unknown.
  */
 static void
 weigh_mime(void)
@@ -351,6 +351,13 @@ conclude(void)
 	    num_grouped(t->files), num_grouped(t->new_blobs),
 	    num_grouped(t->duplicates), num_bytes(t->bytes),
 	    num_grouped(t->failed), done ? "; the medium is copied" : "");
+	if (t->damaged)
+		say("%s files lie over areas that could not be rescued; "
+		    "\"ntt-recover-failed list-damaged -m %s\" lists them",
+		    num_grouped(t->damaged), medium.hash);
+	if (t->undetermined)
+		say("of %s files it cannot be told whether they do",
+		    num_grouped(t->undetermined));
 	if (t->overflows)
 		say("%s files got copies of their own, because the file "
 		    "system allows no more links to one blob",
@@ -545,6 +552,21 @@ open_source(void)
 		die_errno("could not open %s: %m", quoted(medium.root));
 }
 
+/* Which files lie over what was not rescued is only known from a map. */
+static void
+open_damage(void)
+{
+	char *error;
+
+	if (!medium.image_path)
+		return;
+	copier.damage = damage_open(db, medium.hash, medium.image_path,
+	    &error);
+	if (error)
+		warn("damaged files cannot be told from others: %s", error);
+	free(error);
+}
+
 static void
 open_queue(void)
 {
@@ -589,6 +611,7 @@ main(int argc, char **argv)
 	log_open(config_get(CONFIG_LOG_DIR), prog.name, medium.hash);
 	open_destination();
 	open_magic();
+	open_damage();
 	sig_catch();
 	copier.health_known = medium.health != NULL;
 	if (copier_init(&copier, &queue, opt.paranoid, interrupted) < 0)

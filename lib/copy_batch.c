@@ -13,7 +13,7 @@
 struct copy_item {
 	struct queue_result r;
 	char id[STORE_ID + 1];
-	char *mime, *error, *link;
+	char *mime, *error, *link, *damage;
 	struct store_temp temp;
 	int shared;		/* its blob is another item's */
 	struct queue_path *paths;
@@ -72,6 +72,7 @@ item_free(struct copy_batch *b, struct copy_item *item)
 	free(item->mime);
 	free(item->error);
 	free(item->link);
+	free(item->damage);
 }
 
 static void
@@ -144,6 +145,7 @@ copy_batch_add(struct copy_batch *b, const struct queue_result *r,
 	item->mime = r->mime_type ? xstrdup(r->mime_type) : NULL;
 	item->error = r->error ? xstrdup(r->error) : NULL;
 	item->link = link ? xstrdup(link) : NULL;
+	item->damage = r->damage ? xstrdup(r->damage) : NULL;
 	item->temp = *temp;
 	item->paths = paths;
 	item->path_count = path_count;
@@ -177,15 +179,6 @@ copy_batch_full(const struct copy_batch *b, size_t n)
 	return h->count >= n && now_ns() - b->since >= SOON_NS;
 }
 
-/* What stands in the way is part of the medium's own names. */
-static int
-is_name_conflict(int err)
-{
-	return err == ENOTDIR || err == EISDIR || err == EINVAL ||
-	    err == ENAMETOOLONG || err == ELOOP || err == EEXIST ||
-	    err == ENOTEMPTY;
-}
-
 static int
 link_paths(struct copy_batch *b, struct copy_item *item)
 {
@@ -202,7 +195,7 @@ link_paths(struct copy_batch *b, struct copy_item *item)
 			item->r.links += !item->link && b->archived->root >= 0;
 			continue;
 		}
-		if (!is_name_conflict(errno))
+		if (!archived_conflict(errno))
 			return -1;
 		/* the content is safe; the name cannot stand in the tree */
 		free(item->error);
@@ -299,6 +292,8 @@ count(struct copy_totals *t, const struct queue_result *r)
 		t->new_blobs += (unsigned int)r->is_new;
 		t->new_bytes += r->is_new ? r->blob_size : 0;
 		t->duplicates += !r->is_new;
+		t->damaged += r->damage && *r->damage;
+		t->undetermined += r->damage && !*r->damage;
 		break;
 	case QUEUE_RETRY:
 		t->inodes--;
@@ -329,6 +324,7 @@ commit(struct copy_batch *b)
 		item->r.blobid = item->id[0] ? item->id : NULL;
 		item->r.mime_type = item->mime;
 		item->r.error = item->error;
+		item->r.damage = item->id[0] ? item->damage : NULL;
 		queue_batch_add(&b->rows, &item->r);
 	}
 	if (queue_commit(b->queue, &b->rows, h->ranges, h->range_count) < 0)

@@ -21,6 +21,8 @@ struct copy_totals {
 	uint64_t inodes;	/* finished, whatever became of them */
 	uint64_t files, bytes, new_blobs, new_bytes, duplicates;
 	uint64_t failed, retries, excluded, non_files, directories, overflows;
+	uint64_t damaged;	/* over areas that were not rescued */
+	uint64_t undetermined;	/* nobody can tell whether they are */
 };
 
 struct copy_batch {

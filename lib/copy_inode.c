@@ -52,6 +52,7 @@ copier_free(struct copier *c)
 	archived_close(&c->archived);
 	store_close(&c->store);
 	source_close(&c->source);
+	damage_close(c->damage);
 	if (c->magic)
 		magic_close(c->magic);
 	memset(c, 0, sizeof *c);
@@ -109,14 +110,15 @@ add(struct copier *c, struct queue_inode *inode, struct queue_result *r,
 
 static void
 add_failure(struct copier *c, struct queue_inode *inode,
-    enum copy_class class, int err)
+    enum copy_class class, int err, const char *damage)
 {
 	int attempts = inode->attempts + 1;
 	struct queue_result r = { .error_type = copy_class_name(class) };
 	char *text = copy_error_text(class, err);
 
 	r.error = text;
-	if (attempts < copy_attempts(class, c->health_known, 0)) {
+	if (attempts < copy_attempts(class, c->health_known,
+	    damage && *damage)) {
 		r.status = QUEUE_RETRY;
 		r.delay_ms = copy_backoff_ms(attempts);
 	} else {
@@ -132,7 +134,7 @@ add_failure(struct copier *c, struct queue_inode *inode,
 void
 copy_inode_failed(struct copier *c, struct queue_inode *inode, int err)
 {
-	add_failure(c, inode, copy_class_of(err), err);
+	add_failure(c, inode, copy_class_of(err), err, NULL);
 }
 
 static char *
@@ -149,11 +151,11 @@ drift_text(const struct queue_inode *inode, const struct stat *st)
 
 static void
 add_copied(struct copier *c, struct queue_inode *inode,
-    const struct stat *st, struct copied *done)
+    const struct stat *st, struct copied *done, const char *damage)
 {
 	struct queue_result r = { .status = QUEUE_SUCCESS,
 		.blobid = done->id, .blob_size = done->size,
-		.mime_type = c->mime };
+		.mime_type = c->mime, .damage = damage };
 	char *drift = drift_text(inode, st);
 
 	r.error = drift;
@@ -165,7 +167,7 @@ add_copied(struct copier *c, struct queue_inode *inode,
 /* A file was read, or not: 0, or -1 with errno. */
 static int
 judge(struct copier *c, struct queue_inode *inode, enum copy_outcome outcome,
-    int err)
+    int err, const char *damage)
 {
 	switch (outcome) {
 	case COPY_NEW:
@@ -173,22 +175,22 @@ judge(struct copier *c, struct queue_inode *inode, enum copy_outcome outcome,
 	case COPY_STOPPED:	/* it stays as it was */
 		return 0;
 	case COPY_SHORT:
-		add_failure(c, inode, COPY_IO_ERROR, EIO);
+		add_failure(c, inode, COPY_IO_ERROR, EIO, damage);
 		return 0;
 	case COPY_CHANGED:
-		add_failure(c, inode, COPY_HASH_ERROR, err);
+		add_failure(c, inode, COPY_HASH_ERROR, err, damage);
 		return 0;
 	case COPY_STORE_FAILED:
 		if (err != EBADMSG)
 			return in_trouble(c, "the store", err);
-		add_failure(c, inode, COPY_HASH_ERROR, err);
+		add_failure(c, inode, COPY_HASH_ERROR, err, damage);
 		return 0;
 	case COPY_SOURCE_FAILED:
 		break;
 	}
 	if (copy_environment(err))
 		return machine_in_trouble(c, err);
-	copy_inode_failed(c, inode, err);
+	add_failure(c, inode, copy_class_of(err), err, damage);
 	return 0;
 }
 
@@ -197,14 +199,22 @@ copy_regular(struct copier *c, struct queue_inode *inode, int fd,
     const struct stat *st, int likely_known)
 {
 	enum copy_outcome outcome;
+	char *damage = NULL;
 	struct copied done;
+	int beyond = 0, rc;
 
 	c->mime = NULL;
 	outcome = copy_file(&c->reader, fd, st, likely_known, &done);
+	if (c->damage && st->st_size > 0)
+		damage = damage_of(c->damage, fd, c->source.partition,
+		    &beyond);
+	c->beyond_end += (unsigned int)beyond;
 	close(fd);
 	if (outcome == COPY_NEW || outcome == COPY_KNOWN)
-		add_copied(c, inode, st, &done);
-	return judge(c, inode, outcome, done.err);
+		add_copied(c, inode, st, &done, damage);
+	rc = judge(c, inode, outcome, done.err, damage);
+	free(damage);
+	return rc;
 }
 
 static int
@@ -223,7 +233,7 @@ copy_link(struct copier *c, struct queue_inode *inode, const char *target,
 		r.fs_type = inode->fs_type == 'l' ? '\0' : 'l';
 		add(c, inode, &r, &done.temp, target);
 	}
-	return judge(c, inode, outcome, done.err);
+	return judge(c, inode, outcome, done.err, NULL);
 }
 
 int

@@ -11,6 +11,7 @@
 #include "copy_batch.h"
 #include "copy_error.h"
 #include "copy_file.h"
+#include "damage.h"
 #include "queue.h"
 #include "source.h"
 
@@ -23,6 +24,8 @@ struct copier {
 	magic_t magic;		/* NULL: no MIME types */
 	int mime_now;		/* determine them while the bytes are here */
 	int health_known;	/* the medium has a map */
+	struct damage *damage;	/* NULL: nothing of it is known to be lost */
+	uint64_t beyond_end;	/* files behind the end of the image */
 	uint64_t unknown_errors;
 	const char *trouble;	/* what is in trouble, after -1 */
 	/* private */

@@ -68,6 +68,7 @@ struct queue_result {
 	const char *error_type;	/* NULL: no error */
 	const char *error;	/* kept in errors[] */
 	int delay_ms;		/* QUEUE_RETRY */
+	const char *damage;	/* damage_of(): NULL, "", or lost ranges */
 };
 
 /* Registers a worker and makes the plan if there is none yet. */
@@ -96,8 +97,8 @@ int queue_known_sizes(struct queue *q, struct pgarray *sizes, int64_t **known,
 /* A batch of results on its way into the catalogue. */
 struct queue_batch {
 	struct pgarray dev, ino, status, fs_type, blobid, blob_size, links;
-	struct pgarray mime, error_type, error, delay;
-	size_t count;
+	struct pgarray mime, error_type, error, delay, damage;
+	size_t count, damaged;
 	int64_t files, bytes, new_blobs, new_bytes, duplicates, errors;
 };
 

@@ -22,10 +22,11 @@ queue_batch_init(struct queue_batch *b)
 	pgarray_init(&b->error_type, PGARRAY_TEXT);
 	pgarray_init(&b->error, PGARRAY_TEXT);
 	pgarray_init(&b->delay, PGARRAY_INT4);
+	pgarray_init(&b->damage, PGARRAY_TEXT);
 }
 
 /* Parameters 1 to COLUMNS of the statements of a commit. */
-enum { COLUMNS = 11 };
+enum { COLUMNS = 12 };
 
 static struct pgarray *
 column(struct queue_batch *b, int i)
@@ -33,7 +34,7 @@ column(struct queue_batch *b, int i)
 	struct pgarray *const columns[COLUMNS] = {
 		&b->dev, &b->ino, &b->status, &b->fs_type, &b->blobid,
 		&b->blob_size, &b->links, &b->mime, &b->error_type,
-		&b->error, &b->delay
+		&b->error, &b->delay, &b->damage
 	};
 
 	return columns[i];
@@ -55,7 +56,7 @@ batch_reset(struct queue_batch *b)
 
 	for (i = 0; i < COLUMNS; i++)
 		pgarray_reset(column(b, i));
-	b->count = 0;
+	b->count = b->damaged = 0;
 	b->files = b->bytes = b->new_blobs = b->new_bytes = 0;
 	b->duplicates = b->errors = 0;
 }
@@ -84,6 +85,8 @@ queue_batch_add(struct queue_batch *b, const struct queue_result *r)
 	pgarray_text(&b->error_type, r->error_type);
 	pgarray_text(&b->error, r->error);
 	pgarray_int4(&b->delay, r->delay_ms);
+	pgarray_text(&b->damage, r->damage);
+	b->damaged += r->damage != NULL;
 	b->count++;
 	if (r->blobid) {
 		b->files++;
@@ -121,6 +124,14 @@ static const char inodes_sql[] =
     "$5::text[], $6::text[], $7::text[], $8::text[], $9::integer[]) AS r "
     "(dev, ino, status, fs_type, blobid, mime, error_type, error, delay) "
     "WHERE i.dev = r.dev AND i.ino = r.ino AND i.status = 'pending'";
+
+static const char damage_sql[] =
+    "INSERT INTO inode_damage (medium_hash, dev, ino, determined, extents) "
+    "SELECT %s, dev, ino, damage <> '', nullif(damage, '')::int8multirange "
+    "FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r "
+    "(dev, ino, damage) WHERE damage IS NOT NULL "
+    "ON CONFLICT (medium_hash, dev, ino) DO UPDATE SET "
+    "determined = excluded.determined, extents = excluded.extents";
 
 static const char worker_sql[] =
     "WITH w AS (UPDATE worker SET heartbeat = now(), files = files + $2, "
@@ -204,6 +215,9 @@ send_commit(struct queue *q, struct queue_batch *b,
 {
 	static const int blob_columns[] = { 4, 5, 6 };
 	static const int inode_columns[] = { 0, 1, 2, 3, 4, 7, 8, 9, 10 };
+	static const int damage_columns[] = { 0, 1, 11 };
+	char *medium = PQescapeLiteral(q->db, q->medium, strlen(q->medium));
+	char *damage = sql_on(damage_sql, medium ? medium : "NULL");
 	char *inodes = sql_on(inodes_sql, q->inode);
 	char *range = sql_on(range_sql, q->inode);
 	size_t i;
@@ -213,6 +227,8 @@ send_commit(struct queue *q, struct queue_batch *b,
 		rc = send_arrays(q->db, blobs_sql, b, blob_columns, 3);
 	if (rc == 0 && b->count > 0)
 		rc = send_arrays(q->db, inodes, b, inode_columns, 9);
+	if (rc == 0 && b->damaged > 0)
+		rc = send_arrays(q->db, damage, b, damage_columns, 3);
 	for (i = 0; i < finished_count && rc == 0; i++)
 		rc = send_range(q, range, &finished[i]);
 	if (rc == 0)
@@ -221,6 +237,8 @@ send_commit(struct queue *q, struct queue_batch *b,
 		rc = send_query(q->db, "COMMIT", 0, NULL, NULL, NULL);
 	if (rc == 0 && PQpipelineSync(q->db) != 1)
 		rc = -1;
+	PQfreemem(medium);
+	free(damage);
 	free(inodes);
 	free(range);
 	return rc;

@@ -144,8 +144,10 @@ root_for(struct source *s, const char **path, int *stable)
 	if (part && part->fd >= 0) {
 		*path = *rest ? rest : ".";
 		*stable = part->stable;
+		s->partition = number;
 		return part->fd;
 	}
+	s->partition = 0;
 	*stable = s->stable;
 	return s->root;
 }

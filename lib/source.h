@@ -24,6 +24,7 @@ struct source {
 	} *parts;
 	size_t part_count;
 	int stable;		/* of the root: inode numbers mean something */
+	unsigned int partition;	/* of the file opened last; 0: the root's */
 };
 
 int source_open(struct source *s, const char *path);	/* 0, -1 with errno */

@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# Files over areas that the imager could not read: no error tells, the map
+# does.
+
+load lib
+
+setup() {
+	isolate
+	need_loop
+	need debugfs e2fsprogs
+	fresh_db
+}
+
+# map_without FILE.map SIZE FROM LENGTH: everything was rescued but that
+map_without() {
+	printf '# map\n0x0 + 1\n0 %d +\n%d %d -\n%d %d +\n' \
+		"$3" "$3" "$4" $(($3 + $4)) $(($2 - $3 - $4)) >"$1"
+}
+
+damaged() {
+	sql "SELECT convert_from(path, 'UTF8'), determined, extents
+		FROM inode_damage JOIN path USING (medium_hash, dev, ino)
+		ORDER BY 1"
+}
+
+tree() {
+	mkdir "$T/src"
+	for f in a b c; do
+		head -c 20000 /dev/urandom >"$T/src/$f"
+	done
+	echo small >"$T/src/small"
+}
+
+# block FILE IMAGE N: the N-th block of a file, in bytes of the image
+block() {
+	local blocks
+	blocks=$(debugfs -R "blocks /$1" "$2" 2>/dev/null)
+	# shellcheck disable=SC2086 # a list of numbers
+	set -- $blocks
+	echo $((${2:-$1} * 4096))
+}
+
+@test "one bad block: that file, those bytes, and no other" {
+	tree
+	mkfs.ext4 -q -b 4096 -d "$T/src" "$T/x.img" 16M
+	bad=$(block b "$T/x.img")
+	map_without "$T/x.map" $((16 << 20)) "$bad" 4096
+	expect 0 ntt-orchestrator --no-archive --image "$T/x.img"
+	has "$stderr" "1 files lie over areas that could not be rescued"
+	has "$output" "damaged      1"
+	[ "$(damaged)" = "b|t|{[4096,8192)}" ]
+	[ "$(sql 'SELECT health FROM medium')" = incomplete ]
+	[ "$(sql "SELECT count(*) FROM inode WHERE status = 'success'")" = 4 ]
+}
+
+@test "in a partition the places are the partition's" {
+	tree
+	mkfs.ext4 -q -b 4096 -d "$T/src" "$T/part" 16M
+	truncate -s 20M "$T/x.img"
+	printf 'label: dos\nstart=2048, size=32768\n' | sfdisk -q "$T/x.img"
+	dd if="$T/part" of="$T/x.img" bs=1M seek=1 conv=notrunc status=none
+	bad=$(($(block c "$T/part") + (1 << 20) + 100))
+	map_without "$T/x.map" $((20 << 20)) "$bad" 512
+	expect 0 ntt-orchestrator --no-archive --image "$T/x.img"
+	[ "$(damaged)" = "p1/c|t|{[4196,4708)}" ]
+}
+
+@test "a complete map: nothing is damaged" {
+	tree
+	mkfs.ext4 -q -d "$T/src" "$T/x.img" 16M
+	printf '0x0 + 1\n0 %d +\n' $((16 << 20)) >"$T/x.map"
+	expect 0 ntt-orchestrator --no-archive --image "$T/x.img"
+	[ -z "$(damaged)" ]
+	[ "$(sql 'SELECT health FROM medium')" = ok ]
+}
+
+@test "where a file system does not say where its bytes are: unknown" {
+	need mksquashfs squashfs-tools
+	tree
+	mksquashfs "$T/src" "$T/x.img" -quiet -no-progress
+	size=$(stat -c %s "$T/x.img")
+	map_without "$T/x.map" "$size" 4096 512
+	expect 0 ntt-orchestrator --no-archive --image "$T/x.img"
+	has "$stderr" "it cannot be told"
+	[ "$(sql 'SELECT count(*) FROM inode_damage WHERE NOT determined')" = 4 ]
+}
+
+@test "a map that cannot be read is said, and nothing is called whole" {
+	tree
+	mkfs.ext4 -q -d "$T/src" "$T/x.img" 16M
+	echo garbage >"$T/x.map"
+	expect 0 ntt-orchestrator --no-archive --image "$T/x.img"
+	has "$stderr" "x.map:1: expected"
+	has "$stderr" "damaged files cannot be told from others"
+	[ "$(sql 'SELECT health IS NULL FROM medium')" = t ]
+}
