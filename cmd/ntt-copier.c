@@ -17,6 +17,7 @@
 #include "copy_inode.h"
 #include "db.h"
 #include "diag.h"
+#include "kmsg.h"
 #include "log.h"
 #include "medium_source.h"
 #include "num.h"
@@ -299,6 +300,15 @@ copy_range(const struct queue_range *range)
 	}
 }
 
+/* Everything done so far is committed, then the events about it. */
+static void
+catch_up(void)
+{
+	check_flush(copy_batch_finish(&copier.batch));
+	if (copy_events_save(&copier.events, db, medium.hash, queue.name) < 0)
+		database_failed();
+}
+
 static void
 nap(int ms)
 {
@@ -318,7 +328,7 @@ work(void)
 			database_failed();
 		if (n == 0) {
 			/* retries become due when they are committed */
-			check_flush(copy_batch_finish(&copier.batch));
+			catch_up();
 			n = queue_claim(&queue, &range, &wait_ms);
 			if (n < 0)
 				database_failed();
@@ -335,7 +345,27 @@ work(void)
 		if (copy_batch_full(&copier.batch, opt.batch_size))
 			flush();
 	}
-	check_flush(copy_batch_finish(&copier.batch));
+	catch_up();
+}
+
+/* What this run found out about the medium as a whole. */
+static void
+record_problems(void)
+{
+	enum { ENOUGH = 100, HIGH_PERCENT = 10 };
+	const struct copy_totals *t = &copier.batch.totals;
+	int rc = 0;
+
+	if (copier.beyond_end)
+		rc = copy_problem(db, medium.hash, "beyond_eof_detected",
+		    "true");
+	if (rc == 0 && t->inodes >= ENOUGH &&
+	    t->failed * 100 > t->inodes * HIGH_PERCENT)
+		rc = copy_problem(db, medium.hash, "high_error_rate", "true");
+	if (rc == 0 && t->excluded && t->excluded == t->inodes)
+		rc = copy_problem(db, medium.hash, "all_excluded", "true");
+	if (rc < 0)
+		database_failed();
 }
 
 static int
@@ -347,6 +377,7 @@ conclude(void)
 	progress_stop();
 	if (done < 0)
 		database_failed();
+	record_problems();
 	say("%s files, %s new, %s duplicates, %s read, %s failed%s",
 	    num_grouped(t->files), num_grouped(t->new_blobs),
 	    num_grouped(t->duplicates), num_bytes(t->bytes),
@@ -606,6 +637,7 @@ main(int argc, char **argv)
 	if (lock < 0)
 		die_errno("could not lock %s for use: %m", medium.hash);
 	open_source();
+	copier.kmsg = kmsg_open();
 	if (privilege_drop(opt.user) < 0)
 		die_errno("could not give up root rights: %m");
 	log_open(config_get(CONFIG_LOG_DIR), prog.name, medium.hash);

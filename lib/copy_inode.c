@@ -8,6 +8,7 @@
 
 #include "buf.h"
 #include "json.h"
+#include "kmsg.h"
 #include "log.h"
 
 static int
@@ -53,6 +54,9 @@ copier_free(struct copier *c)
 	store_close(&c->store);
 	source_close(&c->source);
 	damage_close(c->damage);
+	copy_events_free(&c->events);
+	if (c->kmsg >= 0)
+		close(c->kmsg);
 	if (c->magic)
 		magic_close(c->magic);
 	memset(c, 0, sizeof *c);
@@ -108,6 +112,51 @@ add(struct copier *c, struct queue_inode *inode, struct queue_result *r,
 	}
 }
 
+/* What is known about a failure, for whoever looks at it later. */
+static char *
+checks(struct copier *c, enum copy_class class, int err, const char *damage)
+{
+	struct buf b = BUF_INIT;
+
+	json_object(&b, NULL);
+	json_string(&b, "errno", strerrorname_np(err));
+	json_bool(&b, "source_in_place", source_alive(&c->source));
+	if (c->damage && class == COPY_IO_ERROR)
+		json_string(&b, "unrescued", damage ? damage : "none");
+	if (class == COPY_IO_ERROR) {
+		json_array(&b, "kernel");
+		kmsg_lines(c->kmsg, c->source.file_dev, &b);
+		json_end_array(&b);
+	}
+	json_end_object(&b);
+	return buf_detach(&b);
+}
+
+/*
+ * An event when a file is given up, and one on the way when there are many
+ * attempts.
+ */
+static void
+diagnose(struct copier *c, const struct queue_inode *inode,
+    enum copy_class class, int err, const char *damage,
+    enum queue_status status, const char *text)
+{
+	enum { LOOK_AT = 10, LOOK_AT_UNKNOWN = 5 };
+	int attempt = inode->attempts + 1;
+	const char *action;
+
+	if (status == QUEUE_FAILED_PERMANENT)
+		action = "skipped";
+	else if (status == QUEUE_FAILED_RETRYABLE)
+		action = "max_retries";
+	else if (attempt == (c->health_known ? LOOK_AT : LOOK_AT_UNKNOWN))
+		action = "continuing";
+	else
+		return;
+	copy_events_add(&c->events, inode->dev, inode->ino, attempt, err,
+	    action, xstrdup(text), checks(c, class, err, damage));
+}
+
 static void
 add_failure(struct copier *c, struct queue_inode *inode,
     enum copy_class class, int err, const char *damage)
@@ -126,6 +175,7 @@ add_failure(struct copier *c, struct queue_inode *inode,
 		    QUEUE_FAILED_RETRYABLE;
 		log_failure(inode, &r);
 	}
+	diagnose(c, inode, class, err, damage, r.status, text);
 	c->unknown_errors += class == COPY_UNKNOWN_ERROR;
 	add(c, inode, &r, NULL, NULL);
 	free(text);

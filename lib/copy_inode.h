@@ -10,6 +10,7 @@
 #include "archived.h"
 #include "copy_batch.h"
 #include "copy_error.h"
+#include "copy_events.h"
 #include "copy_file.h"
 #include "damage.h"
 #include "queue.h"
@@ -27,6 +28,8 @@ struct copier {
 	struct damage *damage;	/* NULL: nothing of it is known to be lost */
 	uint64_t beyond_end;	/* files behind the end of the image */
 	uint64_t unknown_errors;
+	struct copy_events events;	/* to be saved after a commit */
+	int kmsg;		/* kmsg_open(), or -1 */
 	const char *trouble;	/* what is in trouble, after -1 */
 	/* private */
 	const char *mime;	/* of the file being read */

@@ -200,6 +200,7 @@ source_file(struct source *s, const char *path, char type, uint64_t ino,
 		return -1;
 	if (fstat(fd, st) < 0)
 		return fail(fd, errno);
+	s->file_dev = st->st_dev;
 	if (type != '?' && source_type(st->st_mode) != type)
 		return fail(fd, type_error(type, st->st_mode));
 	if (stable && st->st_ino != ino)

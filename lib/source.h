@@ -24,7 +24,9 @@ struct source {
 	} *parts;
 	size_t part_count;
 	int stable;		/* of the root: inode numbers mean something */
-	unsigned int partition;	/* of the file opened last; 0: the root's */
+	/* of the file opened last */
+	unsigned int partition;	/* 0: the root's */
+	dev_t file_dev;
 };
 
 int source_open(struct source *s, const char *path);	/* 0, -1 with errno */

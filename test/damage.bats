@@ -94,3 +94,55 @@ block() {
 	has "$stderr" "damaged files cannot be told from others"
 	[ "$(sql 'SELECT health IS NULL FROM medium')" = t ]
 }
+
+# bad_disk IMAGE eio START LENGTH…: $T/fuse/image, a disk with bad sectors
+bad_disk() {
+	mkdir -p "$T/fuse"
+	"$NTT_BUILD/test/tools/faultfile" "$1" "$T/fuse" "${@:2}" 3>&- &
+	FAULTS=$!
+	until [ -e "$T/fuse/image" ]; do kill -0 $FAULTS; done
+}
+
+teardown() {
+	umount -R "$T/mnt" 2>/dev/null || :
+	[ -z "${LOOP:-}" ] || losetup -d "$LOOP" || :
+	[ -z "${FAULTS:-}" ] || { umount "$T/fuse"; wait $FAULTS; } || :
+}
+
+@test "EIO: permanent after three attempts, with what the kernel said" {
+	need losetup util-linux
+	tree
+	mkfs.ext4 -q -b 4096 -d "$T/src" "$T/x.img" 16M
+	bad_disk "$T/x.img" eio "$(block b "$T/x.img")" 4096
+	LOOP=$(losetup -r --show -f "$T/fuse/image")
+	mkdir "$T/mnt" && mount -o ro,noload "$LOOP" "$T/mnt"
+	M=aaaabbbbccccdddd0000111122223333
+	ntt-enum -q "$T/mnt" $M - | ntt-loader -q - $M >/dev/null
+	expect 3 ntt-copier -m $M
+	[ "$(sql "SELECT status, error_type, attempts, array_length(errors, 1)
+		FROM inode WHERE status::text LIKE 'failed%'")" = \
+		"failed_permanent|io_error|3|3" ]
+	[ "$(sql "SELECT count(*) FROM inode WHERE status = 'success'")" = 3 ]
+	[ "$(sql "SELECT action, attempt, errno, checks->>'errno' FROM
+		diagnostic_event")" = "skipped|3|5|EIO" ]
+	kernel=$(sql "SELECT checks->>'kernel' FROM diagnostic_event")
+	has "$kernel" "${LOOP#/dev/}"
+	[ "$(sql "SELECT copy_done IS NOT NULL FROM medium")" = t ]
+	check_store
+	expect 0 ntt-recover-failed list-failures -m $M
+	has "$output" io_error
+}
+
+@test "many failures are a finding about the medium" {
+	mkdir "$T/src"
+	for i in {1..150}; do echo $i >"$T/src/$i"; done
+	M=aaaabbbbccccdddd0000111122223333
+	ntt-enum -q "$T/src" $M - | ntt-loader -q - $M >/dev/null
+	rm "$T/src"/1*
+	expect 3 ntt-copier -q -m $M
+	[ "$(sql "SELECT problems->'high_error_rate' FROM medium")" = true ]
+	[ "$(sql "SELECT count(*) FROM diagnostic_event
+		WHERE action = 'max_retries'")" = 62 ]
+	[ "$(sql "SELECT jsonb_array_length(diagnostics->'diagnostic_events')
+		FROM medium_diagnostics")" = 62 ]
+}
