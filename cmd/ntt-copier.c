@@ -323,6 +323,7 @@ work(void)
 	int n, wait_ms;
 
 	while (!stopping()) {
+		check_room();
 		n = queue_claim(&queue, &range, &wait_ms);
 		if (n < 0)
 			database_failed();

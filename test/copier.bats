@@ -319,3 +319,77 @@ count() {
 	unset NTT_DB_URL
 	ntt-db stop -q
 }
+
+@test "no more links to one blob: copies of their own, and it is said" {
+	need_loop
+	truncate -s 64M "$T/store.img"
+	mkfs.ext4 -q -N 70000 "$T/store.img"
+	mkdir "$T/store" "$T/src"
+	mount -o loop "$T/store.img" "$T/store"
+	export BYHASH_ROOT=$T/store/by-hash ARCHIVED_ROOT=$T/store/archived
+	for i in {1..5}; do echo same >"$T/src/$i"; done
+	load_tree "$T/src"
+	ntt-copier -q -m $M --limit 1
+	blob=$(find "$BYHASH_ROOT" -type f)
+	mkdir "$T/store/many"
+	perl -e 'for ($i = 0; link($ARGV[0], "$ARGV[1]/$i"); $i++) {}' \
+		"$blob" "$T/store/many"
+	expect 0 ntt-copier -m $M
+	has "$stderr" "1 files got copies of their own"
+	for i in {1..5}; do
+		[ "$(cat "$ARCHIVED_ROOT/$M/$i")" = same ]
+	done
+	[ "$(count "status = 'success'")" = 5 ]
+	umount "$T/store"
+}
+
+@test "started through sudo: reads everything, writes as the user" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	mkdir "$T/src" && echo secret >"$T/src/f" && chmod 600 "$T/src/f"
+	uid=$(id -u nobody)
+	chmod 755 "$T"
+	chown nobody "$NTT_HOME"
+	unset NTT_DB_URL
+	user() { env SUDO_UID="$uid" SUDO_USER=nobody HOME="$T/user" "$@"; }
+	user ntt-db init -q 3>&-
+	ntt-enum -q "$T/src" $M - | user ntt-loader -q - $M
+	rm -rf "$NTT_HOME/log" "$NTT_HOME/run"
+	mkdir "$NTT_HOME/run" && chmod 777 "$NTT_HOME/run"
+	user ntt-copier -q -m $M
+	[ "$(find "$NTT_HOME/by-hash" "$NTT_HOME/archived" ! -user nobody | wc -l)" = 0 ]
+	[ "$(cat "$NTT_HOME/archived/$M/f")" = secret ]
+	pid=$(head -n 1 "$NTT_HOME/pg/data/postmaster.pid")
+	[ "$(awk '/^Uid/ { print $2 }' "/proc/$pid/status")" = "$uid" ]
+	user ntt-db stop -q
+}
+
+@test "--mime always names the types, never none" {
+	mkdir "$T/src"
+	printf '%%PDF-1.4\n' >"$T/src/a"; echo '<html>' >"$T/src/b"
+	load_tree "$T/src"
+	expect 0 ntt-copier -q -m $M --mime always
+	[ "$(sql "SELECT string_agg(mime_type, ' ' ORDER BY mime_type) FROM inode
+		WHERE fs_type = 'f'")" = "application/pdf text/html" ]
+	load_tree "$T/src" beef0000beef0000
+	expect 0 ntt-copier -q -m beef0000beef0000 --mime never
+	[ "$(count "medium_hash LIKE 'beef%' AND mime_type IS NOT NULL")" = 0 ]
+}
+
+@test "--paranoid copies as well" {
+	difficult_tree "$T/src"
+	load_tree "$T/src"
+	expect 0 ntt-copier -q -m $M --paranoid
+	check_store
+	same_tree "$T/src" "$NTT_HOME/archived/$M"
+}
+
+@test "--max-errors, --batch-size, --min-free: numbers are checked" {
+	for bad in "--max-errors x" "--batch-size 0" "--min-free 1Q" "--limit -1" \
+		"--mime maybe"; do
+		# shellcheck disable=SC2086 # two words
+		expect 64 ntt-copier -m $M $bad
+	done
+	mkdir "$T/src" && echo x >"$T/src/f" && load_tree "$T/src"
+	expect 75 ntt-copier -q -m $M --min-free 1000000G
+	has "$stderr" "less than --min-free"
+}
