@@ -254,14 +254,19 @@ claim_from(struct queue *q, int from, struct queue_range *range)
 
 	snprintf(number, sizeof number, "%d", from);
 	snprintf(id, sizeof id, "%d", q->worker);
+	/*
+	 * Materialized: as a subquery it may be the inner side of a loop, run
+	 * again for each range, and pick another one each time.
+	 */
 	res = db_query(q->db,
-	    "UPDATE work_range w SET worker = $3 FROM (SELECT number FROM "
-	    "work_range WHERE medium_hash = $1 AND number >= $2 AND worker IS "
-	    "NULL AND NOT done AND (next_attempt_at IS NULL OR "
-	    "next_attempt_at <= now()) ORDER BY number LIMIT 1 FOR UPDATE "
-	    "SKIP LOCKED) AS pick WHERE w.medium_hash = $1 AND "
-	    "w.number = pick.number RETURNING w.number, w.dev, w.first_ino, "
-	    "w.last_ino, w.directories", q->medium, number, id);
+	    "WITH pick AS MATERIALIZED (SELECT number FROM work_range WHERE "
+	    "medium_hash = $1 AND number >= $2 AND worker IS NULL AND NOT done "
+	    "AND (next_attempt_at IS NULL OR next_attempt_at <= now()) "
+	    "ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED) "
+	    "UPDATE work_range w SET worker = $3 FROM pick WHERE "
+	    "w.medium_hash = $1 AND w.number = pick.number RETURNING "
+	    "w.number, w.dev, w.first_ino, w.last_ino, w.directories",
+	    q->medium, number, id);
 	if (!res)
 		return -1;
 	n = PQntuples(res);
