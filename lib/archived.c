@@ -230,12 +230,52 @@ overflow_copy(const struct store *s, const char *id, int dir,
 	return rename_over(dir, temporary, base);
 }
 
+/* 1: what stands there has the bytes of the blob. */
+static int
+is_copy(const struct store *s, const char *id, int dir, const char *base)
+{
+	enum { PIECE = 1 << 16 };
+	int blob = store_read(s, id), there, same = 0;
+	char *a = xmalloc(2 * PIECE), *b = a + PIECE;
+	struct stat x, y;
+	ssize_t n = -1;
+
+	there = openat(dir, base, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK);
+	if (blob >= 0 && there >= 0 && fstat(blob, &x) == 0 &&
+	    fstat(there, &y) == 0 && S_ISREG(y.st_mode) &&
+	    x.st_size == y.st_size)
+		do {
+			n = read_full(blob, a, PIECE);
+			same = n >= 0 && read_full(there, b, PIECE) == n &&
+			    !memcmp(a, b, (size_t)n);
+		} while (same && n > 0);
+	if (blob >= 0)
+		close(blob);
+	if (there >= 0)
+		close(there);
+	free(a);
+	return same;
+}
+
+static void
+remember_overflow(struct archived *a, const char *id, const char *path)
+{
+	memcpy(a->overflow_id, id, STORE_ID + 1);
+	free(a->overflow_path);
+	a->overflow_path = xstrdup(path);
+}
+
 static int
 link_overflow(struct archived *a, const struct store *s, const char *id,
     int dir, const char *base, const char *path)
 {
 	int rc;
 
+	if (is_copy(s, id, dir, base)) {
+		remember_overflow(a, id, path);
+		return 0;
+	}
 	/* the last copy still has room for more names */
 	if (a->overflow_path && !strcmp(a->overflow_id, id)) {
 		const char *from_base;
@@ -253,9 +293,7 @@ link_overflow(struct archived *a, const struct store *s, const char *id,
 	if (rc < 0)
 		return -1;
 	a->overflows++;
-	memcpy(a->overflow_id, id, STORE_ID + 1);
-	free(a->overflow_path);
-	a->overflow_path = xstrdup(path);
+	remember_overflow(a, id, path);
 	return rc;
 }
 
@@ -335,6 +373,14 @@ archived_mkdir(struct archived *a, const char *path)
 		errno = ENOTDIR;
 	}
 	return rc;
+}
+
+int
+archived_conflict(int err)
+{
+	return err == ENOTDIR || err == EISDIR || err == EINVAL ||
+	    err == ENAMETOOLONG || err == ELOOP || err == EEXIST ||
+	    err == ENOTEMPTY;
 }
 
 int

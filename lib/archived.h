@@ -34,13 +34,20 @@ void archived_close(struct archived *a);
 
 /*
  * The blob under a path; 1 made, 0 it was there, -1 with errno.  At the limit
- * of links of the file system the path gets a copy of its own (overflows).
+ * of links of the file system the path gets a copy of its own (overflows); one
+ * that is there already stays.
  */
 int archived_link(struct archived *a, const struct store *s, const char *id,
 	const char *path);
 int archived_symlink(struct archived *a, const char *target,
 	const char *path);
 int archived_mkdir(struct archived *a, const char *path);
+
+/*
+ * After one of these failed with errno err: 1 when a name is at fault, which
+ * has no place beside the other names of its medium; 0 when it is the disk.
+ */
+int archived_conflict(int err);
 
 /* 1: the path is the blob's inode; 0: it is something else or missing. */
 int archived_check(const struct archived *a, const struct store *s,
