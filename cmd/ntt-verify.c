@@ -41,7 +41,7 @@ static char *medium;		/* of -m, in full */
 static int store = -1;
 static struct verify_pool *pool;
 static struct verify_set set;
-static struct archived tree;
+static struct verify_tree tree = { .root = -1, .dir = -1 };
 static char *scope;		/* of the state file, NULL: none */
 static uint64_t verified, verified_bytes, links, findings[FINDING_KINDS];
 
@@ -420,7 +420,7 @@ verify_set_blobs(void)
 	while (n[slot] > 0) {
 		n[!slot] = fill(!slot);
 		start(!slot, n[!slot]);
-		check_links(4 * VERIFY_BATCH);
+		check_links(2 * VERIFY_BATCH);
 		await(slot);
 		settle(slot, n[slot]);
 		slot = !slot;
@@ -504,7 +504,6 @@ open_tree(void)
 	const char *root = config_get(CONFIG_ARCHIVED_ROOT);
 	int there;
 
-	tree.root = -1;
 	if (!medium)
 		return;
 	there = verify_tree_open(&tree, root, medium);

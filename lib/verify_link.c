@@ -12,22 +12,58 @@
 #include "blake3.h"
 #include "buf.h"
 #include "fsutil.h"
+#include "store.h"
 
 int
-verify_tree_open(struct archived *a, const char *root, const char *medium)
+verify_tree_open(struct verify_tree *t, const char *root, const char *medium)
 {
 	char *path;
 
-	memset(a, 0, sizeof *a);
-	a->root = -1;
+	t->root = t->dir = -1;
+	t->dir_path = NULL;
 	if (!*root)
 		return 0;
 	path = path_join(root, medium);
-	a->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	t->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	free(path);
-	if (a->root >= 0)
+	if (t->root >= 0)
 		return 1;
 	return errno == ENOENT ? 0 : -1;
+}
+
+/* The directory that holds path, kept open for the next one; or -1. */
+static int
+parent_of(struct verify_tree *t, const char *path, const char **base)
+{
+	const char *slash = strrchr(path, '/');
+	size_t len = slash ? (size_t)(slash - path) : 0;
+
+	*base = slash ? slash + 1 : path;
+	if (t->dir >= 0 && strlen(t->dir_path) == len &&
+	    !memcmp(t->dir_path, path, len))
+		return t->dir;
+	if (t->dir >= 0)
+		close(t->dir);
+	free(t->dir_path);
+	t->dir_path = xasprintf("%.*s", (int)len, path);
+	t->dir = open_beneath(t->root, len ? t->dir_path : ".",
+	    O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	return t->dir;
+}
+
+static int
+is_blob(struct verify_tree *t, int store, const char *id, const char *path)
+{
+	char blob[STORE_PATH];
+	struct stat want, st;
+	const char *base;
+	int dir = parent_of(t, path, &base);
+
+	store_path(blob, id);
+	return dir >= 0 &&
+	    fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstatat(store, blob, &want, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_ino == want.st_ino && st.st_dev == want.st_dev;
 }
 
 static int
@@ -42,21 +78,18 @@ same_hash(const blake3_hasher *h, const char *id)
 }
 
 static enum verify_outcome
-check_symlink(int root, const char *id, const char *path)
+check_symlink(struct verify_tree *t, const char *id, const char *path)
 {
 	char target[PATH_MAX];
 	const char *base;
 	blake3_hasher h;
-	int dir = open_parent_beneath(root, path, &base), err;
+	int dir = parent_of(t, path, &base);
 	ssize_t n = -1;
 
 	if (dir >= 0)
 		n = readlinkat(dir, base, target, sizeof target);
-	err = errno;
-	if (dir >= 0)
-		close(dir);
 	if (n < 0)
-		return err == ENOENT ? VERIFY_MISSING : VERIFY_MISMATCH;
+		return errno == ENOENT ? VERIFY_MISSING : VERIFY_MISMATCH;
 	blake3_hasher_init(&h);
 	blake3_hasher_update(&h, target, (size_t)n);
 	return same_hash(&h, id) ? VERIFY_GOOD : VERIFY_MISMATCH;
@@ -88,14 +121,12 @@ check_copy(int root, const char *id, const char *path, char *buf)
 }
 
 enum verify_outcome
-verify_link_check(const struct archived *a, int store, const char *id,
+verify_link_check(struct verify_tree *t, int store, const char *id,
     const char *path, int symlink, char *buf)
 {
-	struct store s = { store, -1, 0 };
-
 	if (symlink)
-		return check_symlink(a->root, id, path);
-	if (archived_check(a, &s, id, path))
+		return check_symlink(t, id, path);
+	if (is_blob(t, store, id, path))
 		return VERIFY_GOOD;
-	return check_copy(a->root, id, path, buf);
+	return check_copy(t->root, id, path, buf);
 }

@@ -1,0 +1,76 @@
+#!/bin/bash
+#
+# verify.sh - ntt-verify against b3sum on the same files
+#
+# usage: [NTT_BUILD=dir] [FILES=150000] [RUNS=5] verify.sh
+#
+# A store of blobs whose sizes are those of real files: most are a few KB, a
+# few hold most of the bytes.  Both programs run by turns with everything in
+# memory; ntt-verify also records every check in the catalogue.  Exit status 0
+# says that it ran, not that a target was met.
+set -eu
+
+commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
+build=$(realpath "${NTT_BUILD:-build}")
+files=${FILES:-150000}
+runs=${RUNS:-5}
+medium=00000000000000000000000000000ef1
+
+PATH=$build/bin:$PATH
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/ntt-bench-verify.XXXXXX")
+chmod 755 "$work"
+export NTT_HOME=$work/home
+cleanup() {
+	ntt-db stop -q || true
+	rm -rf "$work"
+}
+trap cleanup EXIT
+if ! command -v b3sum >/dev/null; then
+	echo "b3sum is not installed (package b3sum)" >&2
+	exit 1
+fi
+
+ntt-db init -q
+"$build/test/bench/mkdata" "$work/tree" "$files" 7 >/dev/null
+ntt-enum -q "$work/tree" $medium - | ntt-loader -q - $medium >/dev/null
+ntt-copy-workers -q -m $medium -w 2 --wait
+rm -rf "$work/tree"
+find "$NTT_HOME/by-hash" -type f -print0 >"$work/list"
+
+# timed FILE COMMAND...
+timed() {
+	local to=$1 TIMEFORMAT=%R
+
+	shift
+	{ time "$@" >/dev/null 2>&3; } 3>&2 2>>"$to"
+}
+
+# shellcheck disable=SC2317 # through timed
+peer() {
+	xargs -0 b3sum <"$work/list"
+}
+
+peer >/dev/null
+for ((i = 0; i < runs; i++)); do
+	timed "$work/peer" peer
+	timed "$work/all" ntt-verify -q --all --sample-rate 1
+	timed "$work/medium" ntt-verify -q -m $medium --sample-rate 1
+done
+
+median() {
+	sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+
+# row WHAT FILE
+row() {
+	awk -v what="$1" -v a="$(median "$2")" -v b="$(median "$work/peer")" \
+	    'BEGIN {
+		printf "%-30s %8.2f s %8.2f s %6.2f  <= 1.2  %s\n", what, a, b,
+		    a / b, a / b <= 1.2 ? "ok" : "MISSED"
+	}'
+}
+
+echo "verify, $(tr -cd '\0' <"$work/list" | wc -c) blobs, commit $commit"
+printf '%-30s %10s %10s %6s\n' what ours b3sum ratio
+row 'the store' "$work/all"
+row 'a medium, with its paths' "$work/medium"
