@@ -17,3 +17,6 @@ LIBS_ntt-recover-failed = $(DB_LIBS)
 LIBS_ntt-verify = $(DB_LIBS) -larchive -lzstd -ljansson
 LIBS_test_faultfile = -lfuse3
 LIBS_test_mounted = -ljansson
+
+# What fuzzers need beyond libntt.a.
+$(B)/test/fuzz/archive_manifest: BLAKE3_LIBS += -ljansson
