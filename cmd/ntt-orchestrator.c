@@ -554,6 +554,31 @@ refuse_failed_health(void)
 		    quoted(medium.path));
 }
 
+/* A store in the tree it is filled from would never be complete. */
+static void
+refuse_own_store(void)
+{
+	static const enum config_key roots[] = { CONFIG_HOME,
+		CONFIG_BYHASH_ROOT, CONFIG_ARCHIVED_ROOT, CONFIG_ARCHIVE_ROOT,
+		CONFIG_RAW_ROOT };
+	size_t len = strlen(medium.path), i;
+
+	if (medium.is_image || !strcmp(medium.path, "/"))
+		len = 0;
+	for (i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+		const char *set = config_get(roots[i]);
+		char *real = set && *set ? realpath(set, NULL) : NULL;
+
+		if (real && !medium.is_image &&
+		    !strncmp(real, medium.path, len) &&
+		    (real[len] == '/' || real[len] == '\0'))
+			die(EXIT_USAGE, "cannot take %s as a medium: %s (%s) "
+			    "is in it", quoted(medium.path),
+			    config_name(roots[i]), quoted(real));
+		free(real);
+	}
+}
+
 static void
 sum_up(void)
 {
@@ -601,6 +626,7 @@ main(int argc, char **argv)
 		return load_only();
 	run_medium_identify(&medium, operand, opt.image != NULL, opt.label,
 	    opt.force);
+	refuse_own_store();
 	refuse_failed_health();
 	if (!opt.plan)
 		log_open(config_get(CONFIG_LOG_DIR), prog.name, medium.hash);

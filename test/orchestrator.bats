@@ -237,6 +237,8 @@ check_complete() {
 	truncate -s 4M "$T/zero.img"
 	expect 1 orchestrate --image "$T/zero.img"
 	has "$stderr" "one byte repeated"
+	expect 64 orchestrate "$T"
+	has "$stderr" "NTT_HOME ("
 	mkfifo "$T/fifo"
 	expect 1 orchestrate "$T/fifo"
 	has "$stderr" "neither a device nor an image nor a directory"
