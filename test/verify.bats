@@ -236,6 +236,7 @@ blob() {
 
 @test "--manifest is a list b3sum checks, in the tree and on the medium" {
 	difficult_tree "$T/src"
+	echo cr >"$T/src/ends in "$'\r'
 	load_copy "$T/src"
 	expect 0 ntt-verify --manifest -m $M
 	ntt-verify -q --manifest -m $M >"$T/list"
