@@ -514,7 +514,8 @@ update_medium(struct load *l, const struct load_medium *m)
 	    "problems = nullif((coalesce(m.problems, '{}') "
 	    "- 'duplicate_paths' - 'oversized_files') || "
 	    "coalesce(EXCLUDED.problems, '{}'), '{}'), "
-	    "enum_done = EXCLUDED.enum_done, copy_done = NULL";
+	    "enum_done = EXCLUDED.enum_done, copy_done = NULL, "
+	    "archived_at = NULL";
 	const char *params[] = { l->medium, m->human, m->kind,
 		m->source_path, m->counts, m->problems };
 	PGresult *res;
@@ -587,6 +588,7 @@ load_drop(struct load *l, uint64_t *rows)
 	if (run_locking(l, "SELECT catalogue_drop_partitions($1)",
 	    l->medium) < 0 ||
 	    run(l, "UPDATE medium SET enum_done = NULL, copy_done = NULL, "
+	    "archived_at = NULL, "
 	    "load_counts = NULL WHERE medium_hash = $1", l->medium) < 0)
 		return -1;
 	return commit(l);

@@ -278,9 +278,14 @@ BEGIN
 		'REFERENCES %s (dev, ino)', path_p, inode_p);
 END $$;
 
+-- What else the catalogue keeps of a medium's inodes is of those that were
+-- there before, also when their tables were dropped by hand.
 CREATE FUNCTION catalogue_attach_partitions(medium text) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
+	DELETE FROM work_range WHERE medium_hash = medium;
+	DELETE FROM inode_damage WHERE medium_hash = medium;
+	DELETE FROM diagnostic_event WHERE medium_hash = medium;
 	EXECUTE format('ALTER TABLE inode ATTACH PARTITION %I FOR VALUES IN (%L)',
 		'inode_p_' || medium, medium);
 	EXECUTE format('ALTER TABLE path ATTACH PARTITION %I FOR VALUES IN (%L)',

@@ -393,3 +393,18 @@ count() {
 	expect 75 ntt-copier -q -m $M --min-free 1000000G
 	has "$stderr" "less than --min-free"
 }
+
+@test "tables dropped by hand, loaded anew, copied anew" {
+	mkdir "$T/src" && for i in 1 2 3; do echo $i >"$T/src/$i"; done
+	load_tree "$T/src"
+	ntt-copier -q -m $M
+	sql "UPDATE medium SET archived_at = now()"
+	sql "DROP TABLE IF EXISTS inode_p_$M CASCADE" 2>/dev/null
+	sql "DROP TABLE IF EXISTS path_p_$M CASCADE" 2>/dev/null
+	echo 4 >"$T/src/4"
+	load_tree "$T/src"
+	[ "$(sql "SELECT copy_done IS NULL AND archived_at IS NULL FROM medium")" = t ]
+	expect 0 ntt-copier -q -m $M
+	[ "$(count "status = 'success'")" = 4 ]
+	check_store
+}
