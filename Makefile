@@ -27,7 +27,8 @@ endif
 
 PROGRAMS = $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 LIB_SRC = $(wildcard lib/*.c)
-LIB_OBJ = $(patsubst %.c,$(B)/%.o,$(LIB_SRC)) $(B)/lib/sqltext.o
+LIB_OBJ = $(patsubst %.c,$(B)/%.o,$(LIB_SRC)) $(B)/lib/sqltext.o \
+	$(B)/lib/sandbox_init.o
 UNIT = $(patsubst test/unit/%.c,$(B)/test/unit/%,$(wildcard test/unit/*_test.c))
 TOOLS = $(patsubst test/%.c,$(B)/test/%, \
 	$(wildcard test/bench/*.c test/tools/*.c))
@@ -57,6 +58,10 @@ $(B)/lib/sqltext.o: lib/sqltext.S $(wildcard sql/*.sql)
 	@mkdir -p $(@D)
 	$(CC) -c -o $@ $<
 
+$(B)/lib/sandbox_init.o: lib/sandbox_init.S contrib/sandbox-init
+	@mkdir -p $(@D)
+	$(CC) -c -o $@ $<
+
 $(B)/test/unit/%: $(B)/test/unit/%.o $(B)/libntt.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libntt.a \
 		$(DB_LIBS) $(BLAKE3_LIBS) -lm
@@ -72,7 +77,8 @@ $(B)/test/tools/%: $(B)/test/tools/%.o $(B)/libntt.a
 # A fuzzer is a file with LLVMFuzzerTestOneInput(); without libFuzzer the
 # replay main feeds it the files it is given.
 $(B)/test/fuzz/%: $(B)/test/fuzz/%.o $(B)/test/replay.o $(B)/libntt.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(BLAKE3_LIBS) -lm
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_fuzz_$*) \
+		$(BLAKE3_LIBS) -lm
 
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

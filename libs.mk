@@ -1,4 +1,5 @@
 # The libraries each program links beyond libntt.a.
+LIBS_fuzz_archive_manifest = -ljansson
 LIBS_ntt = $(DB_LIBS)
 LIBS_ntt-archiver = $(DB_LIBS) -larchive -lzstd -ljansson
 LIBS_ntt-check-multipart = -larchive -lzstd -ljansson -lblkid
@@ -17,6 +18,3 @@ LIBS_ntt-recover-failed = $(DB_LIBS)
 LIBS_ntt-verify = $(DB_LIBS) -larchive -lzstd -ljansson
 LIBS_test_faultfile = -lfuse3
 LIBS_test_mounted = -ljansson
-
-# What fuzzers need beyond libntt.a.
-$(B)/test/fuzz/archive_manifest: BLAKE3_LIBS += -ljansson
