@@ -324,10 +324,11 @@ static void
 choose_inodes(void)
 {
 	char *inode = db_ident(db, "inode_p_", pass.medium);
-	char *sql = sql_on("TRUNCATE link_inode; INSERT INTO link_inode "
-	    "SELECT dev, ino, fs_type, blobid, status FROM %s WHERE "
-	    "status = 'success' AND blobid IN (SELECT blobid FROM link_blob)",
-	    inode);
+	/* statistics from before there were blobs make loops attractive */
+	char *sql = sql_on("TRUNCATE link_inode; SET enable_nestloop = off; "
+	    "INSERT INTO link_inode SELECT dev, ino, fs_type, blobid, status "
+	    "FROM %s WHERE status = 'success' AND blobid IN (SELECT blobid "
+	    "FROM link_blob); RESET enable_nestloop", inode);
 
 	if (db_script(db, sql) < 0)
 		database_failed("find the files of the blobs");

@@ -16,6 +16,8 @@ link_count_begin(PGconn *db)
 	    "CREATE TEMPORARY TABLE link_inode (dev bigint, ino bigint, "
 	    "fs_type \"char\", blobid text, status inode_status, "
 	    "PRIMARY KEY (dev, ino)); "
+	    "CREATE TEMPORARY TABLE link_match (dev bigint, ino bigint, "
+	    "blobid text); "
 	    "CREATE TEMPORARY TABLE link_found (blobid text, n bigint); "
 	    "CREATE TEMPORARY TABLE link_wrong (blobid text)");
 }
@@ -70,17 +72,26 @@ has_tree(const char *root, const char *medium)
 	return rc == 0;
 }
 
+/*
+ * In two steps: the statistics of inodes are of the time before they had a
+ * blob, and a planner who expects one row chooses a loop in a loop.
+ */
 static int
 count_medium(PGconn *db, const char *blobs, const char *medium)
 {
 	char *inode = db_ident(db, "inode_p_", medium);
 	char *path = db_ident(db, "path_p_", medium);
-	char *sql = xasprintf("INSERT INTO link_found SELECT i.blobid, "
-	    "count(*) FROM %s i JOIN %s p ON p.dev = i.dev AND "
-	    "p.ino = i.ino WHERE i.status = 'success' AND i.fs_type = 'f' "
-	    "AND p.exclude_reason IS NULL AND i.blobid IN (SELECT blobid "
-	    "FROM %s) GROUP BY i.blobid", inode, path, blobs);
-	int rc = db_do(db, sql);
+	char *sql = xasprintf("TRUNCATE link_match; "
+	    "SET enable_nestloop = off; "
+	    "INSERT INTO link_match SELECT dev, ino, blobid FROM %s "
+	    "WHERE status = 'success' AND fs_type = 'f' AND blobid IN "
+	    "(SELECT blobid FROM %s); "
+	    "RESET enable_nestloop; ANALYZE link_match; "
+	    "INSERT INTO link_found SELECT m.blobid, count(*) FROM "
+	    "link_match m JOIN %s p ON p.dev = m.dev AND p.ino = m.ino "
+	    "WHERE p.exclude_reason IS NULL GROUP BY m.blobid", inode, blobs,
+	    path);
+	int rc = db_script(db, sql);
 
 	free(sql);
 	free(inode);
