@@ -1,7 +1,7 @@
 /*
- * stepper kill|ERRNO N COMMAND...: runs a command and, at its Nth system call
- * that changes something outside of it, kills it, or makes that call and every
- * one like it after it fail with ERRNO.
+ * stepper kill|ERRNO|once:ERRNO N COMMAND...: runs a command and, at its Nth
+ * system call that changes something outside of it, kills it, or makes that
+ * call (once) or that and every one like it after it fail with ERRNO.
  *
  * Counted in the main thread: writes to other files than standard error and
  * output, truncations, syncs, creations, links, renames, removals.  "send"
@@ -85,7 +85,7 @@ fail_call(pid_t pid, long result, int entering)
 #endif
 
 static int
-follow(pid_t pid, int error, long n)
+follow(pid_t pid, int error, int once, long n)
 {
 	struct ptrace_syscall_info info;
 	long seen = 0;
@@ -113,7 +113,8 @@ follow(pid_t pid, int error, long n)
 			continue;
 		}
 		if (info.op != PTRACE_SYSCALL_INFO_ENTRY ||
-		    weight(&info) < (error ? 2 : 1) || ++seen < n)
+		    weight(&info) < (error ? 2 : 1) || ++seen < n ||
+		    (once && seen > n))
 			continue;
 		if (!error) {
 			kill(pid, SIGKILL);
@@ -128,12 +129,14 @@ follow(pid_t pid, int error, long n)
 int
 main(int argc, char **argv)
 {
-	int status, error;
+	int status, error = 0, once;
 	pid_t pid;
 
 	if (argc < 4)
-		errx(64, "usage: stepper kill|ERRNO N COMMAND...");
-	error = strcmp(argv[1], "kill") ? atoi(argv[1]) : 0;
+		errx(64, "usage: stepper kill|ERRNO|once:ERRNO N COMMAND...");
+	once = !strncmp(argv[1], "once:", 5);
+	if (strcmp(argv[1], "kill"))
+		error = atoi(argv[1] + (once ? 5 : 0));
 	pid = fork();
 	if (pid < 0)
 		err(1, "fork");
@@ -147,5 +150,5 @@ main(int argc, char **argv)
 	if (ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD |
 	    PTRACE_O_EXITKILL) < 0)
 		err(1, "ptrace");
-	return follow(pid, error, atol(argv[2]));
+	return follow(pid, error, once, atol(argv[2]));
 }
