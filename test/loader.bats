@@ -168,12 +168,16 @@ rec_and_fifo() {
 	seq 20000 | (cd "$T/tree" && xargs touch)
 	mkfifo "$T/fifo"
 	for i in 1 2 3 4 5 6; do
-		ntt-enum -q "$T/tree" $H - >"$T/fifo" 2>/dev/null &
+		# held open, so that no side waits for the other to come
+		exec 9<>"$T/fifo"
+		ntt-enum -q "$T/tree" $H - >"$T/fifo" 2>/dev/null 9>&- &
 		enum=$!
-		ntt-loader "$T/fifo" $H >/dev/null 2>"$T/err" &
+		ntt-loader "$T/fifo" $H >/dev/null 2>"$T/err" 9>&- &
 		loader=$!
 		sleep 0.0$i
 		kill -9 $enum || true
+		until [ -n "$(find /proc/$loader/fd -lname "$T/fifo")" ]; do :; done
+		exec 9>&-
 		got=0; wait $loader || got=$?
 		if [ $got = 0 ]; then
 			# it was through before the signal came
