@@ -247,13 +247,12 @@ static int
 check_image(struct archive_image *a, const struct candidate *c)
 {
 	static struct layout layout;
-	const char *name = archive_image_name(a);
 	struct buf event = BUF_INIT;
 	char *error, *path = NULL;
 	unsigned int mountable;
 
 	begin(&event, "img_found", c);
-	json_string(&event, "img", name);
+	json_string(&event, "img", archive_image_name(a));
 	json_double(&event, "size_gb", gigabytes(archive_image_size(a)));
 	log_end(&event);
 	if (archive_image_layout(a, staging, &layout, &error) < 0) {
@@ -274,7 +273,7 @@ check_image(struct archive_image *a, const struct candidate *c)
 		}
 	}
 	begin(&event, "partition_check", c);
-	json_string(&event, "img", name);
+	json_string(&event, "img", archive_image_name(a));
 	json_u64(&event, "partitions", mountable);
 	json_string(&event, "action", path ? "KEPT" : "deleted");
 	json_string(&event, "path", path);

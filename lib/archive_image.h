@@ -18,7 +18,8 @@ struct archive_image;
  */
 struct archive_image *archive_image_open(const char *path, char **error);
 void archive_image_close(struct archive_image *a);
-const char *archive_image_name(const struct archive_image *a); /* no slash */
+/* Without slash; valid until the next call that reads. */
+const char *archive_image_name(const struct archive_image *a);
 uint64_t archive_image_size(const struct archive_image *a);
 
 /*
