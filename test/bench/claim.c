@@ -30,7 +30,7 @@
 enum { BATCH = 1000, WORKERS_MAX = 64 };
 
 struct share {
-	int ready, go;
+	int ready, go, finished;
 	struct {
 		double seconds, slowest;
 		int64_t ranges, empty;
@@ -97,7 +97,11 @@ drain(int worker)
 		if (took > share->of[worker].slowest)
 			share->of[worker].slowest = took;
 	} while (n > 0);
-	_exit(0);	/* what it claimed is free when its session ends */
+	/* what it claimed is free, for others, when its session ends */
+	__atomic_add_fetch(&share->finished, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&share->finished, __ATOMIC_SEQ_CST) < workers)
+		usleep(100);
+	_exit(0);
 }
 
 /* The table bench_floor has a row for each range, made by the script. */

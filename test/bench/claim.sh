@@ -37,6 +37,7 @@ median() {
 fresh() {
 	sql "UPDATE work_range SET worker = NULL, done = false
 			WHERE medium_hash = '$1';
+		SET client_min_messages = error;
 		DROP TABLE IF EXISTS bench_floor;
 		CREATE TABLE bench_floor AS SELECT number, NULL::integer AS worker
 			FROM work_range WHERE medium_hash = '$1';
