@@ -15,6 +15,7 @@ LIBS_ntt-orchestrator = $(DB_LIBS) -ljansson
 LIBS_ntt-parse-verify-log = -ljansson
 LIBS_ntt-re-hardlink = $(DB_LIBS) -lcap
 LIBS_ntt-recover-failed = $(DB_LIBS)
+LIBS_ntt-sandbox = -lblkid
 LIBS_ntt-verify = $(DB_LIBS) -larchive -lzstd -ljansson
 LIBS_test_faultfile = -lfuse3
 LIBS_test_mounted = -ljansson

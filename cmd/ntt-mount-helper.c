@@ -31,10 +31,12 @@
 #include "medium.h"
 #include "medium_mounts.h"
 #include "mount_registry.h"
+#include "mount_report.h"
 #include "mountinfo.h"
 #include "num.h"
 #include "prog.h"
 #include "sig.h"
+#include "spawn.h"
 #include "trusted_dir.h"
 #include "use_lock.h"
 #include "volume_mount.h"
@@ -124,60 +126,6 @@ refuse(int status, const char *fmt, ...)
 
 /* ---- one volume ---- */
 
-static const char *
-or_null(const char *s)
-{
-	return *s ? s : NULL;
-}
-
-static void
-put_partition(struct buf *b, const struct volume *v,
-    const struct volume_outcome *o)
-{
-	json_object(b, NULL);
-	json_u64(b, "num", v->num);
-	json_string(b, "device", o->mount ? o->device : NULL);
-	json_string(b, "mount", o->mount);
-	json_string(b, "fstype", or_null(o->fstype));
-	json_string(b, "status", o->status);
-	json_u64(b, "start", v->start);
-	json_u64(b, "size", v->size);
-	json_string(b, "uuid", or_null(v->uuid));
-	json_string(b, "label", or_null(v->label));
-	json_string(b, "reason", or_null(o->reason));
-	if (*v->detail)
-		json_raw(b, NULL, v->detail);
-	json_end_object(b);
-}
-
-static void
-put_skipped(struct buf *b, const struct volume *v)
-{
-	json_object(b, NULL);
-	json_u64(b, "num", v->num);
-	json_u64(b, "start", v->start);
-	json_u64(b, "size", v->size);
-	json_string(b, "reason", v->reason);
-	json_end_object(b);
-}
-
-/* Something a person must look at: not a container, swap or a mere member. */
-static int
-is_loss(const struct layout *l, const struct volume *v,
-    const struct volume_outcome *o)
-{
-	uint32_t i;
-
-	if (o->mount || v->kind == VOLUME_SWAP)
-		return 0;
-	/* a group whose volumes are listed is judged by them */
-	for (i = 0; v->kind == VOLUME_LVM && i < l->count; i++)
-		if (l->volumes[i].num / LAYOUT_LV_BASE == v->num &&
-		    l->volumes[i].num != v->num)
-			return 0;
-	return 1;
-}
-
 static void
 describe(const struct volume *v, const struct volume_outcome *o)
 {
@@ -237,7 +185,7 @@ mount_layout(const struct image *im, const struct layout *l, int point_fd,
 
 	begin_object(json, l->multi ? "multi" : "single");
 	json_name(json, "image", im->path, strlen(im->path));
-	json_string(json, "table", or_null(l->table));
+	json_string(json, "table", *l->table ? l->table : NULL);
 	json_array(json, "partitions");
 	for (i = 0; i < l->count; i++) {
 		const struct volume *v = &l->volumes[i];
@@ -248,8 +196,8 @@ mount_layout(const struct image *im, const struct layout *l, int point_fd,
 			continue;
 		volume_mount(&place, v, &o);
 		describe(v, &o);
-		put_partition(json, v, &o);
-		losses += (size_t)is_loss(l, v, &o);
+		mount_report_partition(json, v, &o);
+		losses += (size_t)mount_report_loss(l, v, &o);
 		free(o.mount);
 	}
 	json_end_array(json);
@@ -258,7 +206,7 @@ mount_layout(const struct image *im, const struct layout *l, int point_fd,
 		if (l->volumes[i].kind == VOLUME_SKIP) {
 			detail("partition %u is skipped: %s",
 			    l->volumes[i].num, l->volumes[i].reason);
-			put_skipped(json, &l->volumes[i]);
+			mount_report_skipped(json, &l->volumes[i]);
 		}
 	json_end_array(json);
 	json_end_object(json);
@@ -613,6 +561,26 @@ lock_medium(void)
 	return fd;
 }
 
+/* Before anything was done with rights: the sandbox needs none. */
+static void __attribute__((noreturn))
+become_sandbox(void)
+{
+	char *path = program_path("ntt-sandbox");
+	char **operands = prog_operand_vector();
+	const char *argv[6] = { "ntt-sandbox", "--" };
+	int i;
+
+	if (getenv("SUDO_UID") || getuid() != geteuid())
+		die(EXIT_USAGE, "--sandbox needs no rights: run it without "
+		    "sudo");
+	for (i = 0; i < 3 && operands[i]; i++)
+		argv[2 + i] = operands[i];
+	if (path)
+		execv(path, (char *const *)(uintptr_t)argv);
+	die(path ? EXIT_NOEXEC : EXIT_NOPROG, "could not run ntt-sandbox: %s",
+	    path ? strerror(errno) : "it was not found");
+}
+
 static int
 is_verb(const char *verb, const char *name, int operands)
 {
@@ -627,6 +595,7 @@ main(int argc, char **argv)
 {
 	const char *name, *value, *verb;
 	char *image = NULL;
+	int sandbox = 0;
 	int mounting, unmounting, loops, detaching, lock, status;
 
 	prog_start(&prog, argc, argv);
@@ -635,9 +604,10 @@ main(int argc, char **argv)
 			timeout_ms = 1000 * (int)num_arg("--timeout", value,
 			    1, 3600);
 		else
-			die(EXIT_FAILED, "--sandbox is not available in this "
-			    "version");
+			sandbox = 1;
 	prog_operands(1, 3);
+	if (sandbox)
+		become_sandbox();
 	verb = prog_operand(0);
 	mounting = is_verb(verb, "mount", 3);
 	unmounting = is_verb(verb, "unmount", 2);

@@ -23,6 +23,7 @@
 #include "lock.h"
 #include "log.h"
 #include "medium.h"
+#include "mounted.h"
 #include "num.h"
 #include "prog.h"
 #include "run_command.h"
@@ -35,6 +36,7 @@
 static struct {
 	const char *image, *load_only, *message, *stop_after, *label;
 	int enum_only, force, plan, keep_mounted, no_archive, reset, yes;
+	int sandbox;
 	int workers;
 } opt;
 
@@ -46,6 +48,7 @@ enum { INLINE_INODES = 10000, MOST_WORKERS = 16 };
 static const struct option_help options[] = {
 	{ 0, "image", "FILE", "an image, or the beginning of its hash" },
 	{ 0, "load-only", "FILE.raw", "only load this list into the catalogue" },
+	{ 0, "sandbox", NULL, "mount the image in a process without rights" },
 	{ 0, "enum-only", NULL, "only list the tree into RAW_ROOT" },
 	{ 0, "message", "TEXT", "a remark kept with the medium" },
 	{ 0, "label", "NAME", "call the medium NAME instead of its hash" },
@@ -87,7 +90,8 @@ do_command(struct run_command *c)
 static void
 helper_command(struct run_command *c, const char *verb, const char *image)
 {
-	run_command_init(c, "ntt-mount-helper");
+	run_command_init(c, opt.sandbox ? "ntt-sandbox" :
+	    "ntt-mount-helper");
 	run_command_arg(c, verb);
 	run_command_arg(c, medium.hash);
 	if (image)
@@ -505,6 +509,8 @@ parse_options(int argc, char **argv)
 			opt.image = value;
 		else if (!strcmp(name, "load-only"))
 			opt.load_only = value;
+		else if (!strcmp(name, "sandbox"))
+			opt.sandbox = 1;
 		else if (!strcmp(name, "enum-only"))
 			opt.enum_only = 1;
 		else if (!strcmp(name, "message"))
@@ -542,6 +548,10 @@ parse_options(int argc, char **argv)
 	    opt.image || opt.load_only ? 0 : 1);
 	if (opt.image && opt.load_only)
 		die_usage("--image and --load-only exclude each other");
+	if (opt.sandbox && !opt.image)
+		die_usage("--sandbox is for --image");
+	if (opt.sandbox)
+		mounted_use_sandbox();
 	prog_config();
 }
 

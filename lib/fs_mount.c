@@ -77,6 +77,20 @@ enum { WAYS = sizeof ways / sizeof ways[0] };
 static const char in_uml[] = " vfat iso9660 udf hfs hfsplus jfs reiserfs "
     "xfs btrfs minix ";
 
+int
+fs_mount_way(const char *fstype, const char **type, const char **options)
+{
+	int i;
+
+	for (i = 0; i < WAYS; i++)
+		if (!strcmp(ways[i].name, fstype)) {
+			*type = ways[i].type;
+			*options = ways[i].options;
+			return 0;
+		}
+	return -1;
+}
+
 static const char *
 target_path(int target, char path[40])
 {

@@ -33,4 +33,10 @@ struct fs_result {
  */
 enum fs_outcome fs_mount(const struct fs_request *r, struct fs_result *result);
 
+/*
+ * How a kernel mounts libblkid's fstype, for one that is not ours; the first
+ * of several ways.  0, or -1 when none is known.
+ */
+int fs_mount_way(const char *fstype, const char **type, const char **options);
+
 #endif

@@ -9,11 +9,15 @@
 #include "buf.h"
 #include "config.h"
 #include "exits.h"
+#include "fsutil.h"
+#include "mountinfo.h"
 #include "spawn.h"
 
 enum { MAX_BYTES = 16 << 20 };
 
 static const char helper[] = "ntt-mount-helper";
+static const char sandbox[] = "ntt-sandbox";
+static int use_sandbox;
 
 static char *
 string_of(const json_t *object, const char *key)
@@ -133,31 +137,54 @@ export_configuration(void)
 			setenv(config_name(keys[i]), config_get(keys[i]), 1);
 }
 
-static void
-could_not_run(struct mounted *m, int with_sudo)
+/* What is mounted there is a sandbox's, which only it can take away. */
+static int
+in_sandbox(const char *hash)
 {
-	static const char *const names[] = { "ntt-mount-helper", "sudo" };
+	char *root = realpath(config_get(CONFIG_MOUNT_ROOT), NULL);
+	char *point = path_join(root ? root : "/", hash);
+	struct mountinfo m = MOUNTINFO_INIT;
+	size_t i, len = strlen(point);
+	int yes = 0;
+
+	if (mountinfo_read(&m) == 0)
+		for (i = 0; i < m.count; i++)
+			if (!strcmp(m.entries[i].source, sandbox) &&
+			    !strncmp(m.entries[i].point, point, len) &&
+			    (m.entries[i].point[len] == '\0' ||
+			    m.entries[i].point[len] == '/'))
+				yes = 1;
+	mountinfo_free(&m);
+	free(point);
+	free(root);
+	return yes;
+}
+
+static void
+could_not_run(struct mounted *m, const char *program, int with_sudo)
+{
+	const char *names[] = { program, "sudo" };
 
 	if (m->status == EXIT_NOPROG || m->status == EXIT_NOEXEC)
 		m->error = xasprintf("%s could not be run", names[with_sudo]);
 	else if (m->status > EXIT_SIGNAL)
-		m->error = xasprintf("%s was ended by signal %d", helper,
+		m->error = xasprintf("%s was ended by signal %d", program,
 		    m->status - EXIT_SIGNAL);
 	else if (with_sudo)
 		m->error = xasprintf("root rights are needed, and sudo does "
 		    "not give them without a password (sudoers must allow "
 		    "%s)", helper);
 	else
-		m->error = xasprintf("%s failed with status %d", helper,
+		m->error = xasprintf("%s failed with status %d", program,
 		    m->status);
 }
 
 static int
-call(struct mounted *m, const char *verb, const char *hash,
-    const char *image, int timeout, int with_sudo)
+call(struct mounted *m, const char *program, const char *verb,
+    const char *hash, const char *image, int timeout, int with_sudo)
 {
 	struct buf out = BUF_INIT;
-	char *path = program_path(helper), *limit = NULL;
+	char *path = program_path(program), *limit = NULL;
 	const char *argv[10];
 	int n = 0, rc, status;
 
@@ -167,7 +194,7 @@ call(struct mounted *m, const char *verb, const char *hash,
 		argv[n++] = "-n";
 		argv[n++] = "--";
 	}
-	argv[n++] = path ? path : helper;
+	argv[n++] = path ? path : program;
 	if (timeout > 0)
 		argv[n++] = limit = xasprintf("--timeout=%d", timeout);
 	argv[n++] = "--";
@@ -183,7 +210,7 @@ call(struct mounted *m, const char *verb, const char *hash,
 		m->status = status;
 	} else {
 		m->status = status;
-		could_not_run(m, with_sudo);
+		could_not_run(m, program, with_sudo);
 		rc = -1;
 	}
 	buf_free(&out);
@@ -199,7 +226,16 @@ mounted_call(struct mounted *m, const char *verb, const char *hash,
 	int with_sudo = geteuid() != 0 && strcmp(verb, "status");
 
 	export_configuration();
-	return call(m, verb, hash, image, timeout, with_sudo);
+	if ((use_sandbox && !strcmp(verb, "mount")) ||
+	    (hash && strcmp(verb, "status") && in_sandbox(hash)))
+		return call(m, sandbox, verb, hash, image, timeout, 0);
+	return call(m, helper, verb, hash, image, timeout, with_sudo);
+}
+
+void
+mounted_use_sandbox(void)
+{
+	use_sandbox = 1;
 }
 
 void

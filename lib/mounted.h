@@ -54,6 +54,8 @@ struct mounted {
  */
 int mounted_call(struct mounted *m, const char *verb, const char *hash,
 	const char *image, int timeout);
+/* From now on "mount" mounts by ntt-sandbox, without any rights. */
+void mounted_use_sandbox(void);
 void mounted_free(struct mounted *m);
 
 /* The object alone; 0, or -1 and error. */

@@ -641,12 +641,6 @@ as_sudo() {
 	[[ $output != *libpq* && $output != *jansson* ]]
 }
 
-@test "--sandbox is not there yet and says so" {
-	expect 1 "$helper" --sandbox mount $H "$T/i.img"
-	has "$stderr" "not available in this version"
-	[ "$(wc -l <<<"$stderr")" = 1 ]
-}
-
 # ---- dying disks ----
 
 # behind FAULTS…: $T/f/image is $T/i.img with faults

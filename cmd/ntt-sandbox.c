@@ -1,0 +1,540 @@
+/*
+ * ntt-sandbox: ntt-mount-helper without rights.
+ *
+ * The image is mounted in a guest (sandbox.h).  The program that is called
+ * recognises what is on the image and prints the object; the keeper it leaves
+ * behind holds sandbox-HASH.lock as long as anything of the guest is there.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "config.h"
+#include "content_probe.h"
+#include "diag.h"
+#include "fs_mount.h"
+#include "fsutil.h"
+#include "image_open.h"
+#include "json.h"
+#include "layout.h"
+#include "lock.h"
+#include "medium.h"
+#include "medium_mounts.h"
+#include "mount_registry.h"
+#include "mount_report.h"
+#include "mountinfo.h"
+#include "num.h"
+#include "prog.h"
+#include "sandbox.h"
+#include "sig.h"
+#include "use_lock.h"
+
+enum { LOOK_MS = 10000 };
+
+static const struct option_help options[] = {
+	{ 0, "timeout", "SECONDS", "give up when it takes longer (60)" },
+	{ 0, NULL, NULL, NULL }
+};
+
+static const struct prog prog = {
+	"ntt-sandbox",
+	"[options] mount HASH IMAGE\n"
+	"[options] unmount HASH\n"
+	"[options] status HASH",
+	"Mounts a medium's image in a process without rights",
+	options
+};
+
+static const char *hash, *run_dir;
+static char *point;
+static int timeout_ms = 60000;
+static struct layout layout;
+static struct sandbox_volume volumes[SANDBOX_VOLUMES];
+static struct volume_outcome outcomes[LAYOUT_MAX];
+/* volume of the layout by number in the sandbox */
+static uint32_t volume_of[SANDBOX_VOLUMES];
+static struct sandbox box = { .volumes = volumes };
+
+static void
+print_nothing(const char *error)
+{
+	struct buf b = BUF_INIT;
+
+	json_object(&b, NULL);
+	json_u64(&b, "schema", 1);
+	json_string(&b, "layout", NULL);
+	json_bool(&b, "already", 0);
+	json_string(&b, "medium", hash);
+	if (error)
+		json_string(&b, "error", error);
+	json_array(&b, "partitions");
+	json_end_array(&b);
+	json_end_object(&b);
+	puts(b.data);
+	buf_free(&b);
+}
+
+static void __attribute__((noreturn, format(printf, 2, 3)))
+refuse(int status, const char *fmt, ...)
+{
+	struct buf b = BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	warn("%s", b.data);
+	print_nothing(b.data);
+	exit(status);
+}
+
+/* ---- what is to be mounted ---- */
+
+static void
+outcome(struct volume_outcome *o, const char *status, const char *reason)
+{
+	o->status = status;
+	snprintf(o->reason, sizeof o->reason, "%s", reason);
+}
+
+/* What needs no guest to be said. */
+static int
+is_settled(const struct volume *v, struct volume_outcome *o)
+{
+	static const char *const words[VOLUME_KINDS] = {
+		[VOLUME_SWAP] = "swap", [VOLUME_RAID] = "raid_member",
+		[VOLUME_LVM] = "lvm_detected", [VOLUME_FOREIGN] = "failed",
+		[VOLUME_UNKNOWN] = "failed"
+	};
+
+	snprintf(o->fstype, sizeof o->fstype, "%s", v->fstype);
+	outcome(o, words[v->kind] ? words[v->kind] : "failed", v->reason);
+	if (v->kind != VOLUME_FS)
+		return 1;
+	if (v->pieces > 1)
+		outcome(o, "lvm_detected", "it is in several pieces, which "
+		    "the sandbox does not put together");
+	else if (v->length == 0)
+		outcome(o, "truncated", *v->reason ? v->reason :
+		    "nothing of it is in the image");
+	else
+		return 0;
+	return 1;
+}
+
+static void
+plan_volume(uint32_t i)
+{
+	const struct volume *v = &layout.volumes[i];
+	struct volume_outcome *o = &outcomes[i];
+	struct sandbox_volume *s = &volumes[box.count];
+
+	if (v->kind == VOLUME_SKIP || is_settled(v, o))
+		return;
+	if (fs_mount_way(v->fstype, &s->type, &s->options) < 0) {
+		outcome(o, "unsupported_fs", "nothing is known to mount it");
+		return;
+	}
+	if (box.count == SANDBOX_VOLUMES) {
+		outcome(o, "failed", "the sandbox has no more lines");
+		return;
+	}
+	s->offset = v->data;
+	s->length = v->length;
+	s->point = layout.multi ? xasprintf("%s/p%u", point, v->num) :
+	    xstrdup(point);
+	if (make_dirs(s->point) < 0)
+		refuse(exit_for_errno(errno), "could not make %s: %s",
+		    quoted(s->point), strerror(errno));
+	volume_of[box.count++] = i;
+}
+
+static void
+remove_points(void)
+{
+	size_t i;
+
+	for (i = 0; i < box.count; i++)
+		rmdir(volumes[i].point);
+	rmdir(point);
+}
+
+/* ---- the keeper ---- */
+
+struct answer {
+	int ok;			/* of all: the guest was ready */
+	char why[256];
+	struct { int ok; char reason[256]; } volume[SANDBOX_VOLUMES];
+};
+
+static void
+send_answer(int to, int ok, const char *why)
+{
+	struct answer *a = xcalloc(1, sizeof *a);
+	size_t i;
+
+	a->ok = ok;
+	snprintf(a->why, sizeof a->why, "%s", why ? why : "");
+	for (i = 0; i < box.count; i++) {
+		a->volume[i].ok = volumes[i].ok;
+		memcpy(a->volume[i].reason, volumes[i].reason,
+		    sizeof a->volume[i].reason);
+	}
+	write_all(to, a, sizeof *a);
+	free(a);
+}
+
+/* A keeper has it as long as it lives: who gets it knows that none does. */
+static int
+keeper_lock(void)
+{
+	char *name = xasprintf("sandbox-%s.lock", hash);
+	int fd = lock_wait(run_dir, name, LOCK_EXCLUSIVE);
+
+	free(name);
+	if (fd < 0)
+		die_errno("could not lock the sandbox of %s: %m", hash);
+	return fd;
+}
+
+/* to: told what became of it, and says whether to stay. */
+static void __attribute__((noreturn))
+keep(int to)
+{
+	const char *why = NULL;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), started, i, lock;
+	char word = 0;
+
+	/* not inherited: /proc/locks would name who is gone */
+	lock = keeper_lock();
+	setsid();
+	signal(SIGPIPE, SIG_IGN);
+	for (i = 0; i < 3; i++)
+		dup2(null, i);
+	if (chdir("/") < 0)
+		_exit(EXIT_FAILED);
+	started = sandbox_start(&box, &why) == 0;
+	send_answer(to, started, why);
+	if (started && read(to, &word, 1) == 1 && word == 'k') {
+		sandbox_remove_files(&box);
+		close(to);
+		sandbox_wait(&box);
+		registry_remove(run_dir, hash);
+	}
+	sandbox_end(&box);
+	remove_points();
+	lock_release(lock);
+	_exit(EXIT_DONE);
+}
+
+/* The descriptor that tells the keeper to stay. */
+static int
+start_keeper(struct answer *a)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		die_errno("could not make a socket: %m");
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		die_errno("could not fork: %m");
+	if (pid == 0) {
+		/* what a caller left open would stay open with the keeper */
+		close_range(3, (unsigned int)pair[1] - 1, 0);
+		close_range((unsigned int)pair[1] + 1, ~0U, 0);
+		keep(pair[1]);
+	}
+	close(pair[1]);
+	if (read_full(pair[0], a, sizeof *a) != (ssize_t)sizeof *a)
+		refuse(sig_caught() ? EXIT_SIGNAL + sig_caught() :
+		    EXIT_FAILED, "the sandbox ended before it was ready");
+	return pair[0];
+}
+
+/* ---- the commands ---- */
+
+static void
+register_point(struct registry *reg, const char *path, uint32_t num)
+{
+	struct mountinfo m = MOUNTINFO_INIT;
+	const struct mount_entry *e = NULL;
+	char name[16] = ".";
+
+	if (layout.multi)
+		snprintf(name, sizeof name, "p%u", num);
+	if (mountinfo_read(&m) == 0)
+		e = mountinfo_top(&m, path);
+	if (e)
+		registry_add(reg, name, e->major, e->minor);
+	mountinfo_free(&m);
+}
+
+static void
+take_answer(const struct answer *a, struct registry *reg)
+{
+	size_t i;
+
+	for (i = 0; i < box.count; i++) {
+		const struct volume *v = &layout.volumes[volume_of[i]];
+		struct volume_outcome *o = &outcomes[volume_of[i]];
+
+		if (!a->volume[i].ok) {
+			outcome(o, v->truncated ? "truncated" : "failed",
+			    a->volume[i].reason);
+			continue;
+		}
+		outcome(o, v->truncated ? "truncated" : "ok", v->reason);
+		o->mount = volumes[i].point;
+		strcpy(o->device, "ntt-sandbox");
+		register_point(reg, o->mount, v->num);
+	}
+}
+
+static int
+any_mounted(const struct answer *a)
+{
+	size_t i;
+
+	for (i = 0; i < box.count; i++)
+		if (a->volume[i].ok)
+			return 1;
+	return 0;
+}
+
+/* The object, and the exit status. */
+static int
+describe(struct buf *b, const struct image *im, size_t mounted)
+{
+	size_t losses = 0;
+	uint32_t i;
+
+	json_object(b, NULL);
+	json_u64(b, "schema", 1);
+	json_string(b, "layout", layout.multi ? "multi" : "single");
+	json_bool(b, "already", 0);
+	json_string(b, "medium", hash);
+	json_bool(b, "sandbox", 1);
+	json_name(b, "image", im->path, strlen(im->path));
+	json_string(b, "table", *layout.table ? layout.table : NULL);
+	json_array(b, "partitions");
+	for (i = 0; i < layout.count; i++) {
+		const struct volume *v = &layout.volumes[i];
+
+		if (v->kind == VOLUME_SKIP)
+			continue;
+		mount_report_partition(b, v, &outcomes[i]);
+		losses += (size_t)mount_report_loss(&layout, v, &outcomes[i]);
+		if (!outcomes[i].mount)
+			say("volume %u is not mounted: %s%s%s", v->num,
+			    outcomes[i].status, *outcomes[i].reason ? ": " :
+			    "", outcomes[i].reason);
+	}
+	json_end_array(b);
+	json_array(b, "skipped");
+	for (i = 0; i < layout.count; i++)
+		if (layout.volumes[i].kind == VOLUME_SKIP)
+			mount_report_skipped(b, &layout.volumes[i]);
+	json_end_array(b);
+	json_end_object(b);
+	return !mounted ? EXIT_FAILED : losses ? EXIT_PARTIAL : EXIT_DONE;
+}
+
+static void
+print_already(const char *json)
+{
+	static const char first[] = "\"already\":false";
+	const char *at = strstr(json, first);
+
+	if (at)
+		printf("%.*s\"already\":true%s\n", (int)(at - json), json,
+		    at + sizeof first - 1);
+}
+
+/* What is registered and still there: 1, and the registry is the caller's. */
+static int
+is_mounted(struct registry *reg)
+{
+	if (registry_read(reg, run_dir, hash) < 0)
+		return 0;
+	if (medium_mounts_confirm(point, reg, 0, LOOK_MS) == 1)
+		return 1;
+	registry_free(reg);
+	return 0;
+}
+
+static void
+recognise(struct image *im, const char *path)
+{
+	const char *why;
+
+	if (image_open(im, path, 1, &why) < 0)
+		refuse(EXIT_FAILED, "cannot use image %s: %s", quoted(path),
+		    why);
+	if (layout_confined(&layout, im->fd, im->size, LOOK_MS) < 0)
+		refuse(exit_for_errno(errno), "could not recognise what is "
+		    "on %s: %s", quoted(im->path), strerror(errno));
+	if (*layout.content)
+		refuse(EXIT_FAILED, "cannot mount %s: %s", quoted(im->path),
+		    content_describe(layout.content));
+	if (!layout.multi && layout.volumes[0].kind == VOLUME_UNKNOWN)
+		refuse(EXIT_FAILED, "cannot mount %s: no partition table "
+		    "and no known file system is on it", quoted(im->path));
+}
+
+static int
+mount_medium(const char *path)
+{
+	struct registry reg = REGISTRY_INIT;
+	struct answer *a = xcalloc(1, sizeof *a);
+	struct buf json = BUF_INIT;
+	struct image im;
+	int keeper, status;
+	uint32_t i;
+
+	if (is_mounted(&reg)) {
+		print_already(reg.json);
+		return reg.status;
+	}
+	if (sandbox_missing())
+		refuse(EXIT_NOPROG, "cannot make a sandbox: %s",
+		    sandbox_missing());
+	recognise(&im, path);
+	/* a mount whose sshfs was killed together with its keeper */
+	sandbox_unmount(point, 1);
+	lock_release(keeper_lock());
+	for (i = 0; i < layout.count; i++)
+		plan_volume(i);
+	use_lock_release(use_lock(hash, LOCK_SHARED));
+	box.image = im.path;
+	box.timeout_ms = timeout_ms;
+	box.everybody = geteuid() == 0;
+	keeper = start_keeper(a);
+	if (!a->ok || !any_mounted(a)) {
+		close(keeper);
+		lock_release(keeper_lock());
+	}
+	if (!a->ok)
+		refuse(EXIT_FAILED, "could not mount %s in a sandbox: %s",
+		    quoted(path), a->why);
+	take_answer(a, &reg);
+	reg.dev = im.dev;
+	reg.ino = im.ino;
+	reg.status = status = describe(&json, &im, reg.count);
+	reg.json = buf_detach(&json);
+	if (reg.count && registry_write(&reg, run_dir, hash) < 0)
+		refuse(exit_for_errno(errno), "could not register the mounts "
+		    "of medium %s: %s", hash, strerror(errno));
+	if (reg.count && !sig_caught() && write_all(keeper, "k", 1) < 0)
+		refuse(EXIT_FAILED, "the sandbox ended");
+	puts(reg.json);
+	return status;
+}
+
+static int
+unmount_medium(void)
+{
+	struct registry reg = REGISTRY_INIT;
+	struct buf users = BUF_INIT;
+	int use = use_lock(hash, LOCK_EXCLUSIVE);
+	size_t i;
+
+	if (use < 0 && errno == EWOULDBLOCK) {
+		use_lock_holders(hash, &users);
+		refuse(EXIT_AGAIN, "medium %s is in use by process %s", hash,
+		    users.data);
+	}
+	if (!is_mounted(&reg))
+		refuse(EXIT_REFUSED, "medium %s is not mounted", hash);
+	for (i = 0; i < reg.count; i++) {
+		char *path = medium_mount_path(point, reg.mounts[i].name);
+
+		if (sandbox_unmount(path, 0) < 0)
+			refuse(EXIT_AGAIN, "could not unmount %s: it is in "
+			    "use", quoted(path));
+		free(path);
+	}
+	/* the keeper ends with its sshfs */
+	lock_release(keeper_lock());
+	use_lock_release(use);
+	registry_free(&reg);
+	print_nothing(NULL);
+	return EXIT_DONE;
+}
+
+static int
+medium_status(void)
+{
+	struct registry reg = REGISTRY_INIT;
+
+	if (!is_mounted(&reg)) {
+		print_nothing(NULL);
+		return EXIT_FAILED;
+	}
+	print_already(reg.json);
+	return EXIT_DONE;
+}
+
+static void
+lock_medium(void)
+{
+	char *name = xasprintf("mount-%s.lock", hash);
+
+	if (lock_wait(run_dir, name, LOCK_EXCLUSIVE) < 0)
+		die_errno("could not lock %s in %s: %m", quoted(name),
+		    quoted(run_dir));
+	free(name);
+}
+
+static void
+find_point(void)
+{
+	const char *root = config_get(CONFIG_MOUNT_ROOT);
+	char *real;
+
+	if (make_dirs(root) < 0)
+		die_errno("could not make %s: %m", quoted(root));
+	real = realpath(root, NULL);
+	if (!real)
+		die_errno("could not resolve %s: %m", quoted(root));
+	point = path_join(real, hash);
+	free(real);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *name, *value, *verb;
+	int mounting;
+
+	prog_start(&prog, argc, argv);
+	while ((name = prog_option(&value)))
+		timeout_ms = 1000 * (int)num_arg("--timeout", value, 1, 3600);
+	prog_operands(2, 3);
+	verb = prog_operand(0);
+	mounting = !strcmp(verb, "mount");
+	if (!mounting && strcmp(verb, "unmount") && strcmp(verb, "status"))
+		die_usage("unknown command %s", quoted(verb));
+	prog_operands(mounting ? 3 : 2, mounting ? 3 : 2);
+	hash = prog_operand(1);
+	if (!medium_mountable(hash))
+		die_usage("%s is not a medium hash (16 to 64 lowercase "
+		    "hexadecimal digits)", quoted(hash));
+	prog_config();
+	run_dir = config_get(CONFIG_RUN_DIR);
+	find_point();
+	sig_catch();
+	if (!strcmp(verb, "status"))
+		return medium_status();
+	lock_medium();
+	return mounting ? mount_medium(prog_operand(2)) : unmount_medium();
+}

@@ -1,0 +1,56 @@
+#include "mount_report.h"
+
+#include "json.h"
+
+static const char *
+or_null(const char *s)
+{
+	return *s ? s : NULL;
+}
+
+void
+mount_report_partition(struct buf *b, const struct volume *v,
+    const struct volume_outcome *o)
+{
+	json_object(b, NULL);
+	json_u64(b, "num", v->num);
+	json_string(b, "device", o->mount ? o->device : NULL);
+	json_string(b, "mount", o->mount);
+	json_string(b, "fstype", or_null(o->fstype));
+	json_string(b, "status", o->status);
+	json_u64(b, "start", v->start);
+	json_u64(b, "size", v->size);
+	json_string(b, "uuid", or_null(v->uuid));
+	json_string(b, "label", or_null(v->label));
+	json_string(b, "reason", or_null(o->reason));
+	if (*v->detail)
+		json_raw(b, NULL, v->detail);
+	json_end_object(b);
+}
+
+void
+mount_report_skipped(struct buf *b, const struct volume *v)
+{
+	json_object(b, NULL);
+	json_u64(b, "num", v->num);
+	json_u64(b, "start", v->start);
+	json_u64(b, "size", v->size);
+	json_string(b, "reason", v->reason);
+	json_end_object(b);
+}
+
+int
+mount_report_loss(const struct layout *l, const struct volume *v,
+    const struct volume_outcome *o)
+{
+	uint32_t i;
+
+	if (o->mount || v->kind == VOLUME_SWAP)
+		return 0;
+	/* a group whose volumes are listed is judged by them */
+	for (i = 0; v->kind == VOLUME_LVM && i < l->count; i++)
+		if (l->volumes[i].num / LAYOUT_LV_BASE == v->num &&
+		    l->volumes[i].num != v->num)
+			return 0;
+	return 1;
+}

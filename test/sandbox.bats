@@ -1,0 +1,206 @@
+#!/usr/bin/env bats
+#
+# ntt-sandbox: images mounted by a user with no rights.  Every image is
+# compared with its former self when its test ends.
+
+load lib
+
+H=0123456789abcdef
+
+setup() {
+	isolate
+	need linux.uml user-mode-linux
+	need sshfs sshfs
+	need fusermount3 fuse3
+	need modprobe kmod
+	[ -x /usr/lib/openssh/sftp-server ] ||
+		skip "needs sftp-server (package openssh-sftp-server)"
+	[ -e /dev/fuse ] || skip "needs /dev/fuse"
+	export MTOOLS_SKIP_CHECK=1
+	chmod 755 "$T" "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test"
+	mkdir -p "$T/tree/d" "$T/img"
+	echo hello >"$T/tree/d/Hello.txt"
+	head -c 300000 /dev/urandom >"$T/tree/d/a long name"
+	touch -d '2001-02-03 04:05:06 UTC' "$T/tree/d/Hello.txt"
+	MNT=$NTT_HOME/mnt/$H
+	me=()
+	if [ "$(id -u)" = 0 ]; then
+		chown nobody "$NTT_HOME" "$HOME"
+		me=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+	fi
+	: >"$T/sums"
+}
+
+teardown() {
+	local point pid
+	for pid in $(keeper); do kill -9 "$pid" || :; done
+	tac /proc/self/mountinfo | cut -d' ' -f5 | grep -F "$T" |
+		while IFS= read -r point; do umount -l "$point"; done
+	[ ! -d "$NTT_HOME/pg/data" ] || "${me[@]}" ntt-db stop -q || :
+	( cd "$T/img" && sha256sum -c --quiet ../sums )
+}
+
+sandbox() { "${me[@]}" ntt-sandbox "$@" 3>&-; }
+
+seal() { ( cd "$T/img" && sha256sum -- "$@" >>../sums ); }
+
+fat() {
+	truncate -s 20M "$T/img/$1"
+	mkfs.vfat -F 16 "$T/img/$1" >/dev/null
+	TZ=UTC mcopy -m -s -i "$T/img/$1" "$T/tree/d" ::/
+}
+
+# Who holds the lock of the sandbox.
+keeper() {
+	local f=$NTT_HOME/run/sandbox-$H.lock
+	[ ! -e "$f" ] || awk -v i=":$(stat -c %i "$f")" \
+		'index($6, i) && $2 == "FLOCK" { print $5 }' /proc/locks
+}
+
+# The processes of the sandbox: its guest and its sshfs.
+child() { pgrep -P "$(keeper)" "$1"; }
+
+nothing_left() {
+	local i
+	for i in {1..150}; do
+		[ -z "$(keeper)" ] && ! pgrep -f -- "$T/|^linux.uml.*$dir" \
+			>/dev/null && ! grep -qF "$MNT" /proc/self/mountinfo &&
+			return 0
+		sleep 0.1
+	done
+	pgrep -af "$T/|$dir"
+	grep -F "$MNT" /proc/self/mountinfo
+	return 1
+}
+
+# of this guest, in its arguments
+guest_dir() {
+	tr '\0' '\n' <"/proc/$(child linux.uml)/cmdline" |
+		sed -n 's/^ntt_dir=//p'
+}
+
+@test "vfat and iso9660, as a user with no rights" {
+	need mcopy mtools
+	need mkfs.vfat dosfstools
+	need genisoimage genisoimage
+	fat "the
+image, 1"
+	genisoimage -quiet -R -J -o "$T/img/iso" "$T/tree"
+	seal "the
+image, 1" iso
+	for image in "the
+image, 1" iso; do
+		expect 0 sandbox mount $H "$T/img/$image"
+		has "$output" '"schema":1,"layout":"single","already":false'
+		has "$output" "\"mount\":\"$MNT\",\"fstype\":\""
+		has "$output" '"status":"ok"'
+		first=$output
+		sleep 1 # a line that lost its first bytes stays silent
+		"${me[@]}" diff -r "$T/tree" "$MNT"
+		[ "$("${me[@]}" stat -c %Y "$MNT/d/Hello.txt")" = \
+			"$(stat -c %Y "$T/tree/d/Hello.txt")" ]
+		has "$(grep " $MNT " /proc/self/mountinfo)" \
+			' ro,nosuid,nodev,noexec,noatime'
+		"${me[@]}" touch "$MNT/x" 2>/dev/null && return 1
+		expect 0 sandbox status $H
+		[ "$output" = "${first/\"already\":false/\"already\":true}" ]
+		expect 0 "${me[@]}" ntt-mount-helper status $H
+		expect 0 sandbox mount $H "$T/img/$image"
+		has "$output" '"already":true'
+		dir=$(guest_dir)
+		has "$dir" /tmp/ntt-sandbox-
+		[ ! -e "$dir" ]
+		expect 0 "${me[@]}" ntt-mount-helper --sandbox unmount $H
+		has "$output" '"layout":null'
+		nothing_left
+		[ ! -e "$MNT" ]
+	done
+	expect 2 sandbox unmount $H
+	expect 1 sandbox status $H
+}
+
+@test "partitions are mounted at pN, also one that is broken beside them" {
+	need mcopy mtools
+	fat one
+	truncate -s 64M "$T/img/disk"
+	printf 'label: dos\nstart=2048, size=40960, type=6\nstart=45056, size=16384\nstart=65536, size=40960, type=6\n' |
+		sfdisk -q "$T/img/disk"
+	dd if="$T/img/one" of="$T/img/disk" bs=1M seek=1 conv=notrunc status=none
+	dd if="$T/img/one" of="$T/img/disk" bs=1M seek=32 conv=notrunc status=none
+	seal disk
+	expect 3 sandbox mount $H "$T/img/disk"
+	has "$output" '"layout":"multi"'
+	has "$output" "\"num\":1,\"device\":\"ntt-sandbox\",\"mount\":\"$MNT/p1\""
+	has "$output" '"num":2,"device":null,"mount":null'
+	"${me[@]}" diff -r "$T/tree" "$MNT/p1"
+	"${me[@]}" diff -r "$T/tree" "$MNT/p3"
+	dir=$(guest_dir)
+	expect 0 sandbox unmount $H
+	nothing_left
+	[ ! -e "$MNT" ]
+}
+
+@test "kill -9 of any of its processes leaves nothing" {
+	need mcopy mtools
+	fat fat
+	seal fat
+	for victim in linux.uml sshfs keeper; do
+		expect 0 sandbox mount $H "$T/img/fat"
+		dir=$(guest_dir)
+		if [ $victim = keeper ]; then
+			kill -9 "$(keeper)"
+		else
+			kill -9 "$(child $victim)"
+		fi
+		nothing_left || { echo "of $victim"; return 1; }
+		expect 1 sandbox status $H
+	done
+	# and the next one works
+	expect 0 sandbox mount $H "$T/img/fat"
+	"${me[@]}" diff -r "$T/tree" "$MNT"
+	expect 0 sandbox unmount $H
+}
+
+@test "what cannot be mounted, what is in use, what is missing" {
+	need mcopy mtools
+	fat fat
+	seal fat
+	head -c 1M /dev/zero >"$T/img/zero"
+	expect 1 sandbox mount $H "$T/img/zero"
+	has "$stderr" "cannot mount \"$T/img/zero\": "
+	expect 1 sandbox mount $H "$T/img/none"
+	expect 64 sandbox mount ../../etc "$T/img/fat"
+	# a FAT whose parameters are recognised and mean nothing
+	cp "$T/img/fat" "$T/img/bad"
+	printf '\377' | dd of="$T/img/bad" bs=1 seek=13 conv=notrunc status=none
+	expect 1 sandbox mount $H "$T/img/bad"
+	has "$output" '"partitions":['
+	[ -z "$(keeper)" ]
+	expect 0 sandbox mount $H "$T/img/fat"
+	dir=$(guest_dir)
+	exec 8<"$NTT_HOME/run/use-$H.lock"
+	flock -s 8
+	expect 75 sandbox unmount $H
+	exec 8<&-
+	expect 0 sandbox unmount $H
+	expect 127 "${me[@]}" env PATH="$T" "$NTT_BUILD/bin/ntt-sandbox" \
+		mount $H "$T/img/fat"
+	has "$stderr" "the package user-mode-linux is missing"
+	SUDO_UID=1000 expect 64 ntt-mount-helper --sandbox mount $H "$T/img/fat"
+	has "$stderr" "run it without sudo"
+}
+
+@test "the whole pipeline of an image without root" {
+	need mcopy mtools
+	need b3sum b3sum
+	fat x.img
+	seal x.img
+	hash=$(ntt-identify --json "$T/img/x.img" |
+		sed 's/.*"hash":"\([^"]*\)".*/\1/')
+	(cd / && "${me[@]}" ntt-orchestrator -q --sandbox \
+		--image "$T/img/x.img" 3>&-)
+	diff -r "$T/tree" "$NTT_HOME/archived/$hash"
+	[ -f "$NTT_HOME/archives/$hash.tar.zst" ]
+	! grep -F "$T" /proc/self/mountinfo
+	expect 64 ntt-orchestrator --sandbox "$T/tree"
+}
