@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# ntt-pipeline-status, ntt-list-media: what an operator asks.
+
+load lib
+
+setup() {
+	isolate
+	fresh_db
+	M=aaaabbbbccccdddd0000111122223333
+	mkdir -p "$T/src/docs"
+	echo one >"$T/src/docs/a"; echo two >"$T/src/b"
+	: >"$T/src/"$'\xff\n'
+}
+
+@test "a medium from nothing to archived, with the next command each time" {
+	expect 1 ntt-pipeline-status $M
+	has "$stderr" "no medium"
+	sql "INSERT INTO medium (medium_hash, source_kind, source_path)
+		VALUES ('$M', 'directory', '$T/src')"
+	expect 1 ntt-pipeline-status $M
+	has "$output" "rows         missing"
+	has "$output" "next: ntt-orchestrator $T/src"
+	ntt-enum -q "$T/src" $M - | ntt-loader -q - $M
+	expect 1 ntt-pipeline-status $M
+	has "$output" "5 records"
+	has "$output" "copying      missing    3 pending"
+	has "$output" "next: ntt-copy-workers --wait -m $M"
+	ntt-copier -q -m $M
+	expect 1 ntt-pipeline-status $M
+	has "$output" "copying      done       0 pending, 3 copied, 0 failed"
+	has "$output" "next: ntt-archiver $M"
+	ntt-enum -q "$T/src" $M "$NTT_HOME/raw/$M.raw"
+	ntt-archiver -q $M >/dev/null
+	expect 0 ntt-pipeline-status aaaabbbb
+	has "$output" "archive      done"
+	expect 0 ntt-pipeline-status --json $M
+	has "$output" '"complete":true,"next":null}'
+	rm "$NTT_HOME/archives/$M.tar.zst"
+	expect 1 ntt-pipeline-status $M
+	has "$output" "archive      missing"
+}
+
+@test "evidence and not dates: copy_done with something pending" {
+	ntt-enum -q "$T/src" $M - | ntt-loader -q - $M
+	sql "UPDATE medium SET copy_done = now()"
+	expect 1 ntt-pipeline-status $M
+	has "$output" "copying      missing"
+}
+
+@test "the map of an image, whatever words are in it" {
+	head -c 1048576 /dev/urandom >"$T/x.img"
+	printf '# Finished\n0x0 F 1\n0x0 0x80000 +\n0x80000 0x80000 ?\n' >"$T/x.map"
+	sql "INSERT INTO medium (medium_hash, source_kind, image_path)
+		VALUES ('$M', 'image', '$T/x.img')"
+	expect 1 ntt-pipeline-status $M
+	has "$output" "524 kB of 1.0 MB rescued"
+}
+
+@test "media by the bytes a path begins with" {
+	ntt-enum -q "$T/src" $M - | ntt-loader -q - $M
+	mkdir "$T/two" && echo x >"$T/two/docs"
+	ntt-enum -q "$T/two" beef0000beef0000 - | ntt-loader -q - beef0000beef0000
+	expect 0 ntt-list-media
+	[ "$(wc -l <<<"$output")" = 2 ]
+	expect 0 ntt-list-media --path-prefix docs/
+	[ "$output" = $M ]
+	expect 0 ntt-list-media --path-prefix docs --format quoted
+	[ "$output" = "'$M','beef0000beef0000'" ]
+	expect 0 ntt-list-media --path-prefix docs --format comma
+	[ "$output" = "$M,beef0000beef0000" ]
+	expect 0 ntt-list-media --path-prefix docs --stats
+	has "$output" "$M 2 paths 4 bytes"
+	expect 0 ntt-list-media --path-prefix $'\xff'
+	[ "$output" = $M ]
+	expect 1 ntt-list-media --path-prefix nothing
+	# no pattern characters, only bytes
+	expect 1 ntt-list-media --path-prefix 'doc%'
+	expect 64 ntt-list-media --format xml
+}
