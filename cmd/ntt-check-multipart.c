@@ -179,7 +179,7 @@ static void
 begin(struct buf *event, const char *stage, const struct candidate *c)
 {
 	log_begin(event, stage);
-	json_string(event, "hash", c->hash);
+	json_text(event, "hash", c->hash);
 }
 
 static void
@@ -209,7 +209,7 @@ extract(struct archive_image *a, const struct candidate *c)
 	struct tempfile t;
 
 	begin(&event, "extraction_start", c);
-	json_string(&event, "dest", dir);
+	json_text(&event, "dest", dir);
 	log_end(&event);
 	buf_free(&event);
 	check_room(archive_image_size(a));
@@ -252,7 +252,7 @@ check_image(struct archive_image *a, const struct candidate *c)
 	unsigned int mountable;
 
 	begin(&event, "img_found", c);
-	json_string(&event, "img", archive_image_name(a));
+	json_text(&event, "img", archive_image_name(a));
 	json_double(&event, "size_gb", gigabytes(archive_image_size(a)));
 	log_end(&event);
 	if (archive_image_layout(a, staging, &layout, &error) < 0) {
@@ -273,10 +273,10 @@ check_image(struct archive_image *a, const struct candidate *c)
 		}
 	}
 	begin(&event, "partition_check", c);
-	json_string(&event, "img", archive_image_name(a));
+	json_text(&event, "img", archive_image_name(a));
 	json_u64(&event, "partitions", mountable);
-	json_string(&event, "action", path ? "KEPT" : "deleted");
-	json_string(&event, "path", path);
+	json_text(&event, "action", path ? "KEPT" : "deleted");
+	json_text(&event, "path", path);
 	log_end(&event);
 	buf_free(&event);
 	if (path)
@@ -291,7 +291,7 @@ log_skipped(const struct candidate *c, const char *error)
 	struct buf event = BUF_INIT;
 
 	begin(&event, "archive_error", c);
-	json_string(&event, "error", error);
+	json_text(&event, "error", error);
 	log_end(&event);
 	buf_free(&event);
 }

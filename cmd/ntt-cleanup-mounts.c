@@ -227,10 +227,10 @@ static void
 report(const char *key, const char *what, const char *action,
     const char *reason)
 {
-	json_object(&object, NULL);
-	json_string(&object, key, what);
-	json_string(&object, "action", action);
-	json_string(&object, "reason", reason);
+	json_begin_object(&object, NULL);
+	json_text(&object, key, what);
+	json_text(&object, "action", action);
+	json_text(&object, "reason", reason);
 	json_end_object(&object);
 	if (!opt.json)
 		printf("%s: %s%s%s\n", what, action, reason ? ": " : "",
@@ -347,13 +347,13 @@ main(int argc, char **argv)
 	db = db_open();
 	if (!db)
 		db_die("could not open the catalogue");
-	json_object(&object, NULL);
+	json_begin_object(&object, NULL);
 	json_u64(&object, "schema", 1);
 	json_bool(&object, "dry_run", opt.dry_run);
-	json_array(&object, "media");
+	json_begin_array(&object, "media");
 	clean_media();
 	json_end_array(&object);
-	json_array(&object, "loops");
+	json_begin_array(&object, "loops");
 	if (!sig_caught())
 		clean_loops();
 	json_end_array(&object);

@@ -75,11 +75,11 @@ print_json(void)
 	uint64_t files = 0, bytes = 0;
 	int i;
 
-	json_object(&b, NULL);
-	json_array(&b, "links");
+	json_begin_object(&b, NULL);
+	json_begin_array(&b, "links");
 	for (i = 0; i < KINDS; i++) {
-		json_object(&b, NULL);
-		json_string(&b, "links", names[i]);
+		json_begin_object(&b, NULL);
+		json_text(&b, "links", names[i]);
 		json_u64(&b, "files", kinds[i].files);
 		json_u64(&b, "bytes", kinds[i].bytes);
 		json_end_object(&b);

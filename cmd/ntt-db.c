@@ -166,14 +166,14 @@ status(void)
 
 	put_url(&u);
 	if (json) {
-		json_object(&b, NULL);
-		json_string(&b, "url", u.data);
+		json_begin_object(&b, NULL);
+		json_text(&b, "url", u.data);
 		json_bool(&b, "up", db != NULL);
-		json_string(&b, "server", db ?
+		json_text(&b, "server", db ?
 		    PQparameterStatus(db, "server_version") : NULL);
 		json_i64(&b, "schema_version", version);
 		json_i64(&b, "schema_wanted", DB_SCHEMA_VERSION);
-		json_string(&b, "error", db ? NULL : db_error());
+		json_text(&b, "error", db ? NULL : db_error());
 		json_end_object(&b);
 		puts(b.data);
 	} else if (!db) {
@@ -213,8 +213,8 @@ check_one(PGconn *db, const char *name, const char *sql, struct buf *report)
 		db_die("could not check \"%s\"", name);
 	rows = PQntuples(res);
 	if (json) {
-		json_object(report, NULL);
-		json_string(report, "check", name);
+		json_begin_object(report, NULL);
+		json_text(report, "check", name);
 		json_i64(report, "violations", rows);
 		json_end_object(report);
 	} else {
@@ -245,7 +245,7 @@ check(void)
 	if (!db)
 		db_die("could not open the catalogue");
 	if (json)
-		json_array(&report, NULL);
+		json_begin_array(&report, NULL);
 	for (p = strstr(sqltext_sanity_checks, mark); p; ) {
 		const char *name = p + sizeof mark - 1;
 		const char *sql = strchr(name, '\n');

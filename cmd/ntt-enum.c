@@ -98,7 +98,7 @@ log_failure(const char *why)
 	struct buf event = BUF_INIT;
 
 	log_begin(&event, "enum_failed");
-	json_string(&event, "reason", why);
+	json_text(&event, "reason", why);
 	json_u64(&event, "records", job.writer.records);
 	log_end(&event);
 	buf_free(&event);
@@ -272,8 +272,8 @@ on_problem(const struct scan_frame *f)
 		say("further problems are in the log only");
 	}
 	log_begin(&event, "enum_error");
-	json_string(&event, "errno", errno_name(f->err));
-	json_string(&event, "doing", f->doing);
+	json_text(&event, "errno", errno_name(f->err));
+	json_text(&event, "doing", f->doing);
 	json_name(&event, "path", f->bytes, f->len);
 	log_end(&event);
 	buf_free(&event);
@@ -391,7 +391,7 @@ put_errors(struct buf *b)
 {
 	size_t i;
 
-	json_object(b, "errors");
+	json_begin_object(b, "errors");
 	for (i = 0; i < job.error_kinds; i++)
 		json_u64(b, errno_name(job.errors[i].err),
 		    job.errors[i].count);
@@ -416,10 +416,10 @@ put_excluded(struct buf *b)
 	size_t i;
 
 	json_u64(b, "excluded", excluded());
-	json_array(b, "patterns");
+	json_begin_array(b, "patterns");
 	for (i = 0; job.patterns && i < pattern_count(job.patterns); i++) {
 		text = pattern_text(job.patterns, i);
-		json_object(b, NULL);
+		json_begin_object(b, NULL);
 		json_name(b, "pattern", text, strlen(text));
 		json_u64(b, "count", job.hits[i]);
 		json_end_object(b);
@@ -432,10 +432,10 @@ put_partitions(struct buf *b)
 {
 	size_t i;
 
-	json_array(b, "partitions");
+	json_begin_array(b, "partitions");
 	for (i = 0; i < job.partition_count; i++) {
-		json_object(b, NULL);
-		json_string(b, "name", job.partitions[i].name);
+		json_begin_object(b, NULL);
+		json_text(b, "name", job.partitions[i].name);
 		json_u64(b, "dev", job.partitions[i].dev);
 		json_u64(b, "rows", job.partitions[i].records);
 		json_u64(b, "errors", job.partitions[i].problems);
@@ -454,9 +454,9 @@ put_result(struct buf *b)
 	hex_encode(hex, sum, sizeof sum);
 	json_u64(b, "rows", job.writer.records);
 	json_u64(b, "bytes", job.writer.bytes);
-	json_string(b, "blake3", hex);
+	json_text(b, "blake3", hex);
 	json_name(b, "root", job.root, strlen(job.root));
-	json_string(b, "medium", job.medium);
+	json_text(b, "medium", job.medium);
 	put_partitions(b);
 	put_errors(b);
 	put_excluded(b);
@@ -478,7 +478,7 @@ commit(void)
 	job.writer.failed = job.file.fd;
 	if (fsync(job.file.fd) < 0)
 		output_failed();
-	json_object(&text, NULL);
+	json_begin_object(&text, NULL);
 	put_result(&text);
 	json_end_object(&text);
 	buf_putc(&text, '\n');

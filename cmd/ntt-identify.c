@@ -55,19 +55,19 @@ put_json(struct buf *b, const struct identity *id, const char *name)
 	struct buf human = BUF_INIT;
 
 	human_name(&human, id);
-	json_object(b, NULL);
-	json_string(b, "hash", name);
-	json_string(b, "kind", identity_kind_name(id->kind));
+	json_begin_object(b, NULL);
+	json_text(b, "hash", name);
+	json_text(b, "kind", identity_kind_name(id->kind));
 	json_name(b, "path", id->path, strlen(id->path));
-	json_string(b, "hash_version", id->version);
+	json_text(b, "hash_version", id->version);
 	if (id->kind != IDENTITY_DIRECTORY) {
 		json_u64(b, "size", id->size);
-		json_string(b, "model", id->model);
-		json_string(b, "serial", id->serial);
-		json_string(b, "v1", *id->v1 ? id->v1 : NULL);
+		json_text(b, "model", id->model);
+		json_text(b, "serial", id->serial);
+		json_text(b, "v1", *id->v1 ? id->v1 : NULL);
 		json_u64(b, "unreadable", id->unreadable);
 	}
-	json_string(b, "human", human.data);
+	json_text(b, "human", human.data);
 	buf_free(&human);
 }
 
@@ -104,10 +104,10 @@ match(const struct identity *id, struct buf *b)
 		db_die("could not look up the medium");
 	n = PQntuples(res);
 	if (b)
-		json_array(b, "matches");
+		json_begin_array(b, "matches");
 	for (i = 0; i < n; i++) {
 		if (b)
-			json_string(b, NULL, db_text(res, i, 0));
+			json_text(b, NULL, db_text(res, i, 0));
 		else
 			printf("match   %s %s\n", db_text(res, i, 0),
 			    db_text(res, i, 1));

@@ -75,12 +75,12 @@ print_json(const PGresult *res, int row, int64_t paths, int64_t bytes)
 {
 	struct buf b = BUF_INIT;
 
-	json_object(&b, NULL);
-	json_string(&b, "medium", db_text(res, row, 0));
-	json_string(&b, "name", db_text(res, row, 1));
-	json_string(&b, "health", PQgetisnull(res, row, 2) ? NULL :
+	json_begin_object(&b, NULL);
+	json_text(&b, "medium", db_text(res, row, 0));
+	json_text(&b, "name", db_text(res, row, 1));
+	json_text(&b, "health", PQgetisnull(res, row, 2) ? NULL :
 	    db_text(res, row, 2));
-	json_string(&b, "state", state(res, row));
+	json_text(&b, "state", state(res, row));
 	json_i64(&b, "inodes", db_int(res, row, 6));
 	json_i64(&b, "paths", db_int(res, row, 7));
 	if (prefix && stats) {

@@ -102,7 +102,7 @@ give_up(int status, const char *fmt, ...)
 	va_end(ap);
 	progress_stop();
 	log_begin(&event, "load_failed");
-	json_string(&event, "reason", why.data);
+	json_text(&event, "reason", why.data);
 	json_i64(&event, "status", status);
 	log_end(&event);
 	die(status, "%s", why.data);
@@ -137,7 +137,7 @@ on_blocked(const char *text)
 	progress_hide();
 	warn("waiting for a lock; in the way: %s", text);
 	log_begin(&event, "load_blocked");
-	json_string(&event, "by", text);
+	json_text(&event, "by", text);
 	log_end(&event);
 	buf_free(&event);
 }
@@ -367,10 +367,10 @@ finish_load(void)
 	const struct intake_counts *c = &job.intake.counts;
 	struct buf counts = BUF_INIT, problems = BUF_INIT;
 
-	json_object(&counts, NULL);
+	json_begin_object(&counts, NULL);
 	put_counts(&counts);
 	json_end_object(&counts);
-	json_object(&problems, NULL);
+	json_begin_object(&problems, NULL);
 	if (c->duplicates)
 		json_u64(&problems, "duplicate_paths", c->duplicates);
 	if (c->oversized)
@@ -418,8 +418,8 @@ report(void)
 	json_u64(&b, "rows_per_second", (uint64_t)rate);
 	log_end(&b);
 	if (job.json) {
-		json_object(&b, NULL);
-		json_string(&b, "medium", job.medium);
+		json_begin_object(&b, NULL);
+		json_text(&b, "medium", job.medium);
 		put_counts(&b);
 		json_double(&b, "seconds", seconds);
 		json_u64(&b, "rows_per_second", (uint64_t)rate);

@@ -71,11 +71,11 @@ static char *point;		/* NTT_MOUNT_ROOT/HASH */
 static void
 begin_object(struct buf *b, const char *layout)
 {
-	json_object(b, NULL);
+	json_begin_object(b, NULL);
 	json_u64(b, "schema", 1);
-	json_string(b, "layout", layout);
+	json_text(b, "layout", layout);
 	json_bool(b, "already", 0);
-	json_string(b, "medium", hash);
+	json_text(b, "medium", hash);
 }
 
 /* The object for a medium that is not mounted; error may be NULL. */
@@ -86,8 +86,8 @@ print_nothing(const char *error)
 
 	begin_object(&b, NULL);
 	if (error)
-		json_string(&b, "error", error);
-	json_array(&b, "partitions");
+		json_text(&b, "error", error);
+	json_begin_array(&b, "partitions");
 	json_end_array(&b);
 	json_end_object(&b);
 	puts(b.data);
@@ -185,8 +185,8 @@ mount_layout(const struct image *im, const struct layout *l, int point_fd,
 
 	begin_object(json, l->multi ? "multi" : "single");
 	json_name(json, "image", im->path, strlen(im->path));
-	json_string(json, "table", *l->table ? l->table : NULL);
-	json_array(json, "partitions");
+	json_text(json, "table", *l->table ? l->table : NULL);
+	json_begin_array(json, "partitions");
 	for (i = 0; i < l->count; i++) {
 		const struct volume *v = &l->volumes[i];
 
@@ -201,7 +201,7 @@ mount_layout(const struct image *im, const struct layout *l, int point_fd,
 		free(o.mount);
 	}
 	json_end_array(json);
-	json_array(json, "skipped");
+	json_begin_array(json, "skipped");
 	for (i = 0; i < l->count; i++)
 		if (l->volumes[i].kind == VOLUME_SKIP) {
 			detail("partition %u is skipped: %s",
@@ -457,11 +457,11 @@ put_loop(struct buf *b, const struct loop_status *l, const struct mountinfo *m,
 		reason = strerror(errno);
 	else
 		gone = detach;
-	json_object(b, NULL);
-	json_string(b, "device", device);
+	json_begin_object(b, NULL);
+	json_text(b, "device", device);
 	json_name(b, "image", l->path, strlen(l->path));
 	json_bool(b, "detached", gone);
-	json_string(b, "reason", reason);
+	json_text(b, "reason", reason);
 	json_end_object(b);
 }
 
@@ -477,12 +477,12 @@ deleted_loops(int detach)
 		refuse(EXIT_FAILED, "could not read what is mounted: %s",
 		    strerror(errno));
 	begin_object(&b, NULL);
-	json_array(&b, "loops");
+	json_begin_array(&b, "loops");
 	for (i = 0; i < count; i++)
 		if (list[i].deleted && image_name_allowed(list[i].path))
 			put_loop(&b, &list[i], &m, detach);
 	json_end_array(&b);
-	json_array(&b, "partitions");
+	json_begin_array(&b, "partitions");
 	json_end_array(&b);
 	json_end_object(&b);
 	puts(b.data);

@@ -330,7 +330,7 @@ log_stage(const char *event, const char *stage, int status)
 	struct buf b = BUF_INIT;
 
 	log_begin(&b, event);
-	json_string(&b, "of", stage);
+	json_text(&b, "of", stage);
 	json_i64(&b, "status", status);
 	log_end(&b);
 	buf_free(&b);

@@ -54,7 +54,7 @@ print_json(const struct verify_log *l)
 	struct buf b = BUF_INIT;
 	int i;
 
-	json_object(&b, NULL);
+	json_begin_object(&b, NULL);
 	json_u64(&b, "runs", l->runs);
 	json_u64(&b, "verified", l->verified);
 	json_u64(&b, "bytes", l->bytes);

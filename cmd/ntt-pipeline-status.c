@@ -274,14 +274,14 @@ main(int argc, char **argv)
 	states[4] = check_copying(db, &why[4]);
 	states[5] = check_archive(&why[5]);
 	put_next(&next, states);
-	json_object(&out, NULL);
-	json_string(&out, "medium", medium.hash);
-	json_string(&out, "health", column(HEALTH));
+	json_begin_object(&out, NULL);
+	json_text(&out, "medium", medium.hash);
+	json_text(&out, "health", column(HEALTH));
 	for (i = 0; i < CHECKS; i++) {
 		complete &= states[i] != MISSING;
-		json_object(&out, names[i]);
-		json_string(&out, "state", words[states[i]]);
-		json_string(&out, "evidence", why[i].data);
+		json_begin_object(&out, names[i]);
+		json_text(&out, "state", words[states[i]]);
+		json_text(&out, "evidence", why[i].data);
 		json_end_object(&out);
 		if (!json)
 			printf("%-12s %-10s %s\n", names[i], words[states[i]],
@@ -289,7 +289,7 @@ main(int argc, char **argv)
 		buf_free(&why[i]);
 	}
 	json_bool(&out, "complete", complete);
-	json_string(&out, "next", next.len ? next.data : NULL);
+	json_text(&out, "next", next.len ? next.data : NULL);
 	json_end_object(&out);
 	if (json)
 		puts(out.data);

@@ -244,9 +244,9 @@ list_malformed(const struct raw_reader *r)
 	if (!may_list(++check.malformed))
 		return;
 	if (check.json) {
-		json_object(&b, NULL);
+		json_begin_object(&b, NULL);
 		json_u64(&b, "offset", r->offset);
-		json_string(&b, "reason", r->error);
+		json_text(&b, "reason", r->error);
 		json_end_object(&b);
 	} else {
 		buf_printf(&b, "malformed at byte %" PRIu64 ": %s", r->offset,
@@ -263,7 +263,7 @@ list_duplicate(uint64_t offset, uint64_t first, const struct raw_record *rec)
 	if (!may_list(++check.duplicates))
 		return;
 	if (check.json) {
-		json_object(&b, NULL);
+		json_begin_object(&b, NULL);
 		json_u64(&b, "offset", offset);
 		json_u64(&b, "first", first);
 		json_name(&b, "path", rec->path, rec->path_len);
@@ -550,7 +550,7 @@ print_json(void)
 	json_u64(&b, "records", check.records);
 	json_u64(&b, "paths", check.records - check.duplicates);
 	json_u64(&b, "inodes", check.inodes);
-	json_object(&b, "types");
+	json_begin_object(&b, "types");
 	for (t = letters; *t; t++) {
 		key[0] = *t;
 		if (check.types[(unsigned char)*t])

@@ -115,8 +115,8 @@ fail_name(const struct relink_name *n, const char *why)
 	}
 	log_begin(&event, "relink_failed");
 	json_name(&event, "path", n->path, strlen(n->path));
-	json_string(&event, "blobid", *n->id ? n->id : NULL);
-	json_string(&event, "error", why);
+	json_text(&event, "blobid", *n->id ? n->id : NULL);
+	json_text(&event, "error", why);
 	log_end(&event);
 	buf_free(&event);
 }
@@ -509,8 +509,8 @@ report(void)
 
 	log_counts("relink_done");
 	if (opt.json) {
-		json_object(&b, NULL);
-		json_string(&b, "medium", only);
+		json_begin_object(&b, NULL);
+		json_text(&b, "medium", only);
 		json_u64(&b, "names", names);
 		json_u64(&b, "made", made);
 		json_u64(&b, "good", good);

@@ -140,13 +140,13 @@ same_class(PGresult *a, int i, PGresult *b, int j)
 static void
 put_sample(struct buf *b, PGresult *res, int row)
 {
-	json_object(b, NULL);
+	json_begin_object(b, NULL);
 	put_name(b, res, row, 7);
 	json_i64(b, "dev", db_int(res, row, 2));
 	json_i64(b, "ino", db_int(res, row, 3));
 	json_i64(b, "attempts", db_int(res, row, 4));
 	json_i64(b, "size", db_int(res, row, 5));
-	json_string(b, "error", PQgetisnull(res, row, 6) ? NULL :
+	json_text(b, "error", PQgetisnull(res, row, 6) ? NULL :
 	    db_text(res, row, 6));
 	json_end_object(b);
 }
@@ -155,12 +155,12 @@ put_sample(struct buf *b, PGresult *res, int row)
 static void
 put_class(struct buf *b, PGresult *res, int row, PGresult *samples, int *s)
 {
-	json_object(b, NULL);
-	json_string(b, "error_type", db_text(res, row, 0));
-	json_string(b, "status", db_text(res, row, 1));
+	json_begin_object(b, NULL);
+	json_text(b, "error_type", db_text(res, row, 0));
+	json_text(b, "status", db_text(res, row, 1));
 	json_i64(b, "inodes", db_int(res, row, 2));
 	json_i64(b, "bytes", db_int(res, row, 3));
-	json_array(b, "samples");
+	json_begin_array(b, "samples");
 	for (; *s < PQntuples(samples) && same_class(res, row, samples, *s);
 	    ++*s)
 		put_sample(b, samples, *s);
@@ -195,9 +195,9 @@ list_failures(void)
 	struct buf b = BUF_INIT;
 	int row, s = 0;
 
-	json_object(&b, NULL);
-	json_string(&b, "medium", medium);
-	json_array(&b, "failures");
+	json_begin_object(&b, NULL);
+	json_text(&b, "medium", medium);
+	json_begin_array(&b, "failures");
 	for (row = 0; row < PQntuples(res); row++) {
 		if (opt.json) {
 			put_class(&b, res, row, samples, &s);
@@ -232,8 +232,8 @@ show_reset(void)
 			print_class(res, row);
 	}
 	if (opt.json) {
-		json_object(&b, NULL);
-		json_string(&b, "medium", medium);
+		json_begin_object(&b, NULL);
+		json_text(&b, "medium", medium);
 		json_u64(&b, "reset", 0);
 		json_u64(&b, "would_reset", sum);
 		json_end_object(&b);
@@ -275,11 +275,11 @@ report_reset(uint64_t n)
 
 	log_begin(&b, "reset_failures");
 	json_u64(&b, "inodes", n);
-	json_string(&b, "error_type", opt.error_type);
+	json_text(&b, "error_type", opt.error_type);
 	log_end(&b);
 	if (opt.json) {
-		json_object(&b, NULL);
-		json_string(&b, "medium", medium);
+		json_begin_object(&b, NULL);
+		json_text(&b, "medium", medium);
 		json_u64(&b, "reset", n);
 		json_end_object(&b);
 		puts(b.data);
@@ -323,17 +323,17 @@ static void
 put_damaged(struct buf *b, PGresult *res, int row, int first)
 {
 	if (first) {
-		json_object(b, NULL);
+		json_begin_object(b, NULL);
 		json_i64(b, "dev", db_int(res, row, 0));
 		json_i64(b, "ino", db_int(res, row, 1));
 		json_i64(b, "size", db_int(res, row, 2));
-		json_string(b, "status", db_text(res, row, 3));
+		json_text(b, "status", db_text(res, row, 3));
 		json_bool(b, "determined", db_bool(res, row, 4));
 		json_raw(b, "ranges", PQgetisnull(res, row, 6) ? "[]" :
 		    db_text(res, row, 6));
-		json_array(b, "paths");
+		json_begin_array(b, "paths");
 	}
-	json_object(b, NULL);
+	json_begin_object(b, NULL);
 	put_name(b, res, row, 7);
 	json_end_object(b);
 }
@@ -345,9 +345,9 @@ print_damaged(PGresult *res)
 	struct buf b = BUF_INIT;
 	int row, first = 1;
 
-	json_object(&b, NULL);
-	json_string(&b, "medium", medium);
-	json_array(&b, "damaged");
+	json_begin_object(&b, NULL);
+	json_text(&b, "medium", medium);
+	json_begin_array(&b, "damaged");
 	for (row = 0; row < PQntuples(res); row++) {
 		if (!opt.json) {
 			printf("%s %s\n", PQgetisnull(res, row, 5) ?

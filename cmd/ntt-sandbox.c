@@ -68,14 +68,14 @@ print_nothing(const char *error)
 {
 	struct buf b = BUF_INIT;
 
-	json_object(&b, NULL);
+	json_begin_object(&b, NULL);
 	json_u64(&b, "schema", 1);
-	json_string(&b, "layout", NULL);
+	json_text(&b, "layout", NULL);
 	json_bool(&b, "already", 0);
-	json_string(&b, "medium", hash);
+	json_text(&b, "medium", hash);
 	if (error)
-		json_string(&b, "error", error);
-	json_array(&b, "partitions");
+		json_text(&b, "error", error);
+	json_begin_array(&b, "partitions");
 	json_end_array(&b);
 	json_end_object(&b);
 	puts(b.data);
@@ -116,7 +116,9 @@ is_settled(const struct volume *v, struct volume_outcome *o)
 	};
 
 	snprintf(o->fstype, sizeof o->fstype, "%s", v->fstype);
-	outcome(o, words[v->kind] ? words[v->kind] : "failed", v->reason);
+	outcome(o, words[v->kind] ? words[v->kind] : "failed",
+	    v->kind == VOLUME_UNKNOWN && !*v->reason ?
+	    "no known file system is on it" : v->reason);
 	if (v->kind != VOLUME_FS)
 		return 1;
 	if (v->pieces > 1)
@@ -318,15 +320,15 @@ describe(struct buf *b, const struct image *im, size_t mounted)
 	size_t losses = 0;
 	uint32_t i;
 
-	json_object(b, NULL);
+	json_begin_object(b, NULL);
 	json_u64(b, "schema", 1);
-	json_string(b, "layout", layout.multi ? "multi" : "single");
+	json_text(b, "layout", layout.multi ? "multi" : "single");
 	json_bool(b, "already", 0);
-	json_string(b, "medium", hash);
+	json_text(b, "medium", hash);
 	json_bool(b, "sandbox", 1);
 	json_name(b, "image", im->path, strlen(im->path));
-	json_string(b, "table", *layout.table ? layout.table : NULL);
-	json_array(b, "partitions");
+	json_text(b, "table", *layout.table ? layout.table : NULL);
+	json_begin_array(b, "partitions");
 	for (i = 0; i < layout.count; i++) {
 		const struct volume *v = &layout.volumes[i];
 
@@ -340,7 +342,7 @@ describe(struct buf *b, const struct image *im, size_t mounted)
 			    "", outcomes[i].reason);
 	}
 	json_end_array(b);
-	json_array(b, "skipped");
+	json_begin_array(b, "skipped");
 	for (i = 0; i < layout.count; i++)
 		if (layout.volumes[i].kind == VOLUME_SKIP)
 			mount_report_skipped(b, &layout.volumes[i]);
@@ -376,10 +378,15 @@ static void
 recognise(struct image *im, const char *path)
 {
 	const char *why;
+	struct stat st;
 
 	if (image_open(im, path, 1, &why) < 0)
 		refuse(EXIT_FAILED, "cannot use image %s: %s", quoted(path),
 		    why);
+	if (geteuid() == 0 && fstat(im->fd, &st) == 0 &&
+	    !(st.st_mode & S_IROTH))
+		refuse(EXIT_FAILED, "cannot use image %s: the guest of root "
+		    "runs as nobody, who cannot read it", quoted(path));
 	if (layout_confined(&layout, im->fd, im->size, LOOK_MS) < 0)
 		refuse(exit_for_errno(errno), "could not recognise what is "
 		    "on %s: %s", quoted(im->path), strerror(errno));

@@ -42,17 +42,17 @@ archive_manifest_put(const struct archive_manifest *m, struct buf *out)
 {
 	size_t i;
 
-	json_object(out, NULL);
+	json_begin_object(out, NULL);
 	json_u64(out, "format", FORMAT);
-	json_string(out, "medium", m->medium);
-	json_string(out, "created", m->created);
-	json_array(out, "members");
+	json_text(out, "medium", m->medium);
+	json_text(out, "created", m->created);
+	json_begin_array(out, "members");
 	for (i = 0; i < m->count; i++) {
-		json_object(out, NULL);
-		json_string(out, "name", m->members[i].name);
+		json_begin_object(out, NULL);
+		json_text(out, "name", m->members[i].name);
 		json_u64(out, "size", m->members[i].size);
 		json_i64(out, "mtime", m->members[i].mtime);
-		json_string(out, "blake3", m->members[i].blake3);
+		json_text(out, "blake3", m->members[i].blake3);
 		json_end_object(out);
 	}
 	json_end_array(out);

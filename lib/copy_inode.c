@@ -85,8 +85,8 @@ log_failure(const struct queue_inode *inode, const struct queue_result *r)
 	json_i64(&event, "dev", inode->dev);
 	json_i64(&event, "ino", inode->ino);
 	json_i64(&event, "attempts", inode->attempts + 1);
-	json_string(&event, "error_type", r->error_type);
-	json_string(&event, "error", r->error);
+	json_text(&event, "error_type", r->error_type);
+	json_text(&event, "error", r->error);
 	if (inode->path_count > 0)
 		json_name(&event, "path", inode->paths[0].bytes,
 		    inode->paths[0].len);
@@ -118,13 +118,13 @@ checks(struct copier *c, enum copy_class class, int err, const char *damage)
 {
 	struct buf b = BUF_INIT;
 
-	json_object(&b, NULL);
-	json_string(&b, "errno", strerrorname_np(err));
+	json_begin_object(&b, NULL);
+	json_text(&b, "errno", strerrorname_np(err));
 	json_bool(&b, "source_in_place", source_alive(&c->source));
 	if (c->damage && class == COPY_IO_ERROR)
-		json_string(&b, "unrescued", damage ? damage : "none");
+		json_text(&b, "unrescued", damage ? damage : "none");
 	if (class == COPY_IO_ERROR) {
-		json_array(&b, "kernel");
+		json_begin_array(&b, "kernel");
 		kmsg_lines(c->kmsg, c->source.file_dev, &b);
 		json_end_array(&b);
 	}

@@ -49,7 +49,7 @@ json_raw(struct buf *b, const char *key, const char *json)
 }
 
 void
-json_object(struct buf *b, const char *key)
+json_begin_object(struct buf *b, const char *key)
 {
 	json_raw(b, key, "{");
 }
@@ -61,7 +61,7 @@ json_end_object(struct buf *b)
 }
 
 void
-json_array(struct buf *b, const char *key)
+json_begin_array(struct buf *b, const char *key)
 {
 	json_raw(b, key, "[");
 }
@@ -73,10 +73,10 @@ json_end_array(struct buf *b)
 }
 
 void
-json_string(struct buf *b, const char *key, const char *s)
+json_text(struct buf *b, const char *key, const char *s)
 {
 	if (!s) {
-		json_null(b, key);
+		json_none(b, key);
 		return;
 	}
 	key_of(b, key);
@@ -101,7 +101,7 @@ void
 json_double(struct buf *b, const char *key, double d)
 {
 	if (!isfinite(d)) {
-		json_null(b, key);
+		json_none(b, key);
 		return;
 	}
 	key_of(b, key);
@@ -115,7 +115,7 @@ json_bool(struct buf *b, const char *key, int truth)
 }
 
 void
-json_null(struct buf *b, const char *key)
+json_none(struct buf *b, const char *key)
 {
 	json_raw(b, key, "null");
 }
@@ -134,7 +134,7 @@ json_name(struct buf *b, const char *key, const void *name, size_t len)
 	hex_key = xasprintf("%s_hex", key);
 	hex = xmalloc(2 * len + 1);
 	hex_encode(hex, name, len);
-	json_string(b, hex_key, hex);
+	json_text(b, hex_key, hex);
 	free(hex);
 	free(hex_key);
 }

@@ -1,10 +1,10 @@
 /*
  * JSON, written.  (Where it must be read, a library does it.)
  *
- *	json_object(b, NULL);
+ *	json_begin_object(b, NULL);
  *	json_u64(b, "rows", rows);
- *	json_array(b, "media");
- *	json_string(b, NULL, hash);		an element has no key
+ *	json_begin_array(b, "media");
+ *	json_text(b, NULL, hash);		an element has no key
  *	json_end_array(b);
  *	json_end_object(b);
  *
@@ -19,22 +19,16 @@
 
 #include "buf.h"
 
-/* libjansson has functions of these names, and some programs link both. */
-#define json_object ntt_json_object
-#define json_array ntt_json_array
-#define json_string ntt_json_string
-#define json_null ntt_json_null
-
-void json_object(struct buf *b, const char *key);
+void json_begin_object(struct buf *b, const char *key);
 void json_end_object(struct buf *b);
-void json_array(struct buf *b, const char *key);
+void json_begin_array(struct buf *b, const char *key);
 void json_end_array(struct buf *b);
-void json_string(struct buf *b, const char *key, const char *s); /* NULL: null */
+void json_text(struct buf *b, const char *key, const char *s); /* NULL: null */
 void json_u64(struct buf *b, const char *key, uint64_t n);
 void json_i64(struct buf *b, const char *key, int64_t n);
 void json_double(struct buf *b, const char *key, double d);
 void json_bool(struct buf *b, const char *key, int truth);
-void json_null(struct buf *b, const char *key);
+void json_none(struct buf *b, const char *key);
 /* Text that is JSON already. */
 void json_raw(struct buf *b, const char *key, const char *json);
 /*

@@ -82,6 +82,6 @@ kmsg_lines(int fd, dev_t dev, struct buf *json)
 		message++;
 		message[strcspn(message, "\n")] = '\0';
 		if (names(message, device))
-			json_string(json, NULL, message);
+			json_text(json, NULL, message);
 	}
 }

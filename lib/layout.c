@@ -186,10 +186,10 @@ expand_raid(struct probe *p, struct volume *v, int nesting)
 		return;
 	}
 	copy_text(v->uuid, sizeof v->uuid, r.uuid);
-	json_object(&b, "raid");
-	json_string(&b, "version", r.version);
-	json_string(&b, "uuid", r.uuid);
-	json_string(&b, "name", r.name);
+	json_begin_object(&b, "raid");
+	json_text(&b, "version", r.version);
+	json_text(&b, "uuid", r.uuid);
+	json_text(&b, "name", r.name);
 	json_i64(&b, "level", r.level);
 	json_i64(&b, "disks", r.disks);
 	json_i64(&b, "role", r.role);
@@ -218,13 +218,13 @@ lvm_detail(struct volume *v, const struct lvm_meta *m)
 	struct buf b = BUF_INIT;
 	size_t i;
 
-	json_object(&b, "lvm");
+	json_begin_object(&b, "lvm");
 	json_u64(&b, "format", (uint64_t)m->format);
-	json_string(&b, "vg", m->vg);
-	json_string(&b, "pv_uuid", m->pv_uuid);
-	json_array(&b, "lvs");
+	json_text(&b, "vg", m->vg);
+	json_text(&b, "pv_uuid", m->pv_uuid);
+	json_begin_array(&b, "lvs");
 	for (i = 0; i < m->count && b.len < sizeof v->detail - 1024; i++)
-		json_string(&b, NULL, m->volumes[i].name);
+		json_text(&b, NULL, m->volumes[i].name);
 	json_end_array(&b);
 	json_end_object(&b);
 	set_detail(v, &b);
@@ -237,10 +237,10 @@ name_volume(struct volume *v, const struct lvm_meta *m,
 {
 	struct buf b = BUF_INIT;
 
-	json_object(&b, "lvm");
-	json_string(&b, "vg", m->vg);
-	json_string(&b, "lv", lv->name);
-	json_string(&b, "lv_uuid", lv->uuid);
+	json_begin_object(&b, "lvm");
+	json_text(&b, "vg", m->vg);
+	json_text(&b, "lv", lv->name);
+	json_text(&b, "lv_uuid", lv->uuid);
 	json_end_object(&b);
 	set_detail(v, &b);
 }

@@ -63,10 +63,10 @@ log_begin(struct buf *event, const char *stage)
 {
 	buf_reset(event);
 	put_time(event);
-	json_string(event, "prog", prog);
+	json_text(event, "prog", prog);
 	json_i64(event, "pid", getpid());
-	json_string(event, "medium", medium);
-	json_string(event, "stage", stage);
+	json_text(event, "medium", medium);
+	json_text(event, "stage", stage);
 	common_len = event->len;
 }
 

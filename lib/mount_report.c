@@ -12,17 +12,17 @@ void
 mount_report_partition(struct buf *b, const struct volume *v,
     const struct volume_outcome *o)
 {
-	json_object(b, NULL);
+	json_begin_object(b, NULL);
 	json_u64(b, "num", v->num);
-	json_string(b, "device", o->mount ? o->device : NULL);
-	json_string(b, "mount", o->mount);
-	json_string(b, "fstype", or_null(o->fstype));
-	json_string(b, "status", o->status);
+	json_text(b, "device", o->mount ? o->device : NULL);
+	json_text(b, "mount", o->mount);
+	json_text(b, "fstype", or_null(o->fstype));
+	json_text(b, "status", o->status);
 	json_u64(b, "start", v->start);
 	json_u64(b, "size", v->size);
-	json_string(b, "uuid", or_null(v->uuid));
-	json_string(b, "label", or_null(v->label));
-	json_string(b, "reason", or_null(o->reason));
+	json_text(b, "uuid", or_null(v->uuid));
+	json_text(b, "label", or_null(v->label));
+	json_text(b, "reason", or_null(o->reason));
 	if (*v->detail)
 		json_raw(b, NULL, v->detail);
 	json_end_object(b);
@@ -31,11 +31,11 @@ mount_report_partition(struct buf *b, const struct volume *v,
 void
 mount_report_skipped(struct buf *b, const struct volume *v)
 {
-	json_object(b, NULL);
+	json_begin_object(b, NULL);
 	json_u64(b, "num", v->num);
 	json_u64(b, "start", v->start);
 	json_u64(b, "size", v->size);
-	json_string(b, "reason", v->reason);
+	json_text(b, "reason", v->reason);
 	json_end_object(b);
 }
 

@@ -125,15 +125,15 @@ test_json(void)
 {
 	struct buf b = BUF_INIT;
 
-	json_object(&b, NULL);
-	json_string(&b, "s", "a\"\\\n\x7f\xff");
+	json_begin_object(&b, NULL);
+	json_text(&b, "s", "a\"\\\n\x7f\xff");
 	json_u64(&b, "u", UINT64_MAX);
 	json_i64(&b, "i", -5);
 	json_bool(&b, "t", 1);
-	json_string(&b, "n", NULL);
-	json_array(&b, "a");
+	json_text(&b, "n", NULL);
+	json_begin_array(&b, "a");
 	json_u64(&b, NULL, 1);
-	json_object(&b, NULL);
+	json_begin_object(&b, NULL);
 	json_end_object(&b);
 	json_end_array(&b);
 	json_name(&b, "path", "caf\xc3\xa9", 5);
