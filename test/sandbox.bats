@@ -132,6 +132,8 @@ image, 1" iso; do
 	has "$output" '"layout":"multi"'
 	has "$output" "\"num\":1,\"device\":\"ntt-sandbox\",\"mount\":\"$MNT/p1\""
 	has "$output" '"num":2,"device":null,"mount":null'
+	has "$output" '"reason":"no known file system is on it"'
+	has "$output" "\"num\":3,\"device\":\"ntt-sandbox\",\"mount\":\"$MNT/p3\""
 	"${me[@]}" diff -r "$T/tree" "$MNT/p1"
 	"${me[@]}" diff -r "$T/tree" "$MNT/p3"
 	dir=$(guest_dir)
