@@ -13,6 +13,7 @@
 #include "buf.h"
 #include "config.h"
 #include "diag.h"
+#include "fsutil.h"
 #include "json.h"
 #include "log.h"
 #include "medium.h"
@@ -24,6 +25,7 @@
 #include "scan.h"
 #include "sig.h"
 #include "tempfile.h"
+#include "use_lock.h"
 
 enum {
 	TICK_MS = 200,
@@ -624,6 +626,26 @@ read_arguments(int argc, char **argv)
 		die_usage("--tee needs a file as output");
 }
 
+/* Below NTT_MOUNT_ROOT nothing is unmounted while it is being listed. */
+static void
+lock_use(void)
+{
+	char *base = path_join(config_get(CONFIG_MOUNT_ROOT), job.medium);
+	char *root = path_absolute(job.root);
+	size_t len = strlen(base);
+
+	if (!strncmp(root, base, len) &&
+	    (root[len] == '/' || root[len] == '\0') &&
+	    use_lock(job.medium, LOCK_SHARED) < 0) {
+		if (errno == EWOULDBLOCK)
+			die(EXIT_AGAIN, "%s is being unmounted or archived",
+			    job.medium);
+		warn("could not lock %s for use: %m", job.medium);
+	}
+	free(base);
+	free(root);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -632,6 +654,7 @@ main(int argc, char **argv)
 
 	read_arguments(argc, argv);
 	prog_config();
+	lock_use();
 	signal(SIGPIPE, SIG_IGN);
 	sig_catch();
 	job.started = now();

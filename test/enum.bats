@@ -477,3 +477,18 @@ wait_for() {
 	expect 0 ntt-enum tree $H x.raw
 	[ "$(stat -c %x tree | cut -c 1-4)" = 2001 ]
 }
+
+@test "what is being unmounted is not listed" {
+	need_loop
+	mkdir "$T/tree" && echo x >"$T/tree/f"
+	mkfs.ext4 -q -d "$T/tree" "$T/i.img" 8M
+	local h=0123456789abcdef0123456789abcdef
+	ntt-mount-helper mount $h "$T/i.img" >/dev/null
+	exec 7>"$NTT_HOME/run/use-$h.lock"
+	flock -x 7
+	expect 75 ntt-enum -q "$NTT_HOME/mnt/$h" $h - 7>&-
+	has "$stderr" "is being unmounted"
+	exec 7>&-
+	expect 0 ntt-enum -q "$NTT_HOME/mnt/$h" $h -
+	ntt-mount-helper unmount $h >/dev/null
+}
