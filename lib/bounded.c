@@ -107,8 +107,12 @@ close_all_but(int keep)
 
 static void __attribute__((noreturn))
 child_main(int (*work)(void *arg), void *arg, int keep,
-    enum bounded_rights rights)
+    enum bounded_rights rights, pid_t parent)
 {
+	/* nothing is mounted behind the back of who comes after a kill */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(EXIT_FAILED);
 	signal(SIGINT, SIG_IGN);	/* the parent decides */
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGTERM, SIG_DFL);
@@ -123,13 +127,14 @@ bounded_run(int (*work)(void *arg), void *arg, int keep, int timeout_ms,
     enum bounded_rights rights)
 {
 	struct child child = { .name = "bounded" };
+	pid_t parent = getpid();
 	int status, err;
 
 	child.pid = fork();
 	if (child.pid < 0)
 		return -1;
 	if (child.pid == 0)
-		child_main(work, arg, keep, rights);
+		child_main(work, arg, keep, rights, parent);
 	status = child_wait_for(&child, timeout_ms);
 	if (status < 0) {
 		err = errno;
