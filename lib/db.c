@@ -58,11 +58,14 @@ set_error(const char *message, const char *state)
 	else if (!strncmp(message, "FATAL:  ", 8))
 		message += 8;
 	buf_reset(&error);
-	for (; *message; message++)
-		if (*message != '\n')
+	for (; *message; message++) {
+		if (*message != '\n') {
 			buf_putc(&error, *message == '\t' ? ' ' : *message);
-		else if (message[1])
+		} else if (message[1]) {
 			buf_puts(&error, "; ");
+			message += strspn(message + 1, " \t");
+		}
+	}
 	len = error.len;
 	while (len > 0 && (error.data[len - 1] == ' ' ||
 	    error.data[len - 1] == ';'))
