@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bounded.h"
 #include "buf.h"
 #include "config.h"
 #include "content_probe.h"
@@ -538,27 +539,38 @@ open_root(void)
 	free(self);
 }
 
-static int
+static int lock = -1;
+
+static void
+unlock(void)
+{
+	lock_release(lock);
+	lock = -1;
+}
+
+/* Until exit(3), and after a kill until the mounting child has ended. */
+static void
 lock_medium(void)
 {
 	char *name = xasprintf("mount-%s.lock", hash);
 	const char *why;
-	int dir = trusted_dir(run_dir, through_sudo, &why), fd;
+	int dir = trusted_dir(run_dir, through_sudo, &why);
 
 	if (dir < 0)
 		refuse(EXIT_FAILED, "cannot use NTT_RUN_DIR %s: %s",
 		    quoted(run_dir), why);
 	close(dir);
-	fd = lock_wait(run_dir, name, LOCK_EXCLUSIVE);
-	if (fd < 0 && sig_caught())
+	lock = lock_wait(run_dir, name, LOCK_EXCLUSIVE);
+	if (lock < 0 && sig_caught())
 		exit(EXIT_SIGNAL + sig_caught());
-	if (fd < 0)
+	if (lock < 0)
 		die_errno("could not lock %s in %s: %m", quoted(name),
 		    quoted(run_dir));
 	/* nobody else needs to open it, so nobody can keep us waiting */
-	fchmod(fd, 0600);
+	fchmod(lock, 0600);
+	atexit(unlock);
+	bounded_hold(lock);
 	free(name);
-	return fd;
 }
 
 /* Before anything was done with rights: the sandbox needs none. */
@@ -596,7 +608,7 @@ main(int argc, char **argv)
 	const char *name, *value, *verb;
 	char *image = NULL;
 	int sandbox = 0;
-	int mounting, unmounting, loops, detaching, lock, status;
+	int mounting, unmounting, loops, detaching, status;
 
 	prog_start(&prog, argc, argv);
 	while ((name = prog_option(&value)))
@@ -642,9 +654,8 @@ main(int argc, char **argv)
 	open_root();
 	if (!mounting && !unmounting)
 		return medium_status();
-	lock = lock_medium();
+	lock_medium();
 	status = mounting ? mount_medium(image) : unmount_medium();
-	lock_release(lock);
 	free(image);
 	return status;
 }

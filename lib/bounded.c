@@ -91,18 +91,35 @@ give_up_rights(void)
 	return 0;
 }
 
+static int held = -1;
+
+void
+bounded_hold(int lock)
+{
+	held = lock;
+}
+
 static void
-close_all_but(int keep)
+close_all_but(int one, int other)
 {
 	int null = open("/dev/null", O_RDWR), fd;
+	int low = one < other ? one : other, high = one < other ? other : one;
+	unsigned int from = STDERR_FILENO + 1;
 
 	for (fd = 0; fd <= STDERR_FILENO; fd++)
 		if (null >= 0)
 			dup2(null, fd);
-	if (keep > STDERR_FILENO + 1)
-		close_range(STDERR_FILENO + 1, (unsigned int)keep - 1, 0);
-	close_range((unsigned int)(keep > STDERR_FILENO ? keep :
-	    STDERR_FILENO) + 1, ~0U, 0);
+	if (low > STDERR_FILENO) {
+		if ((unsigned int)low > from)
+			close_range(from, (unsigned int)low - 1, 0);
+		from = (unsigned int)low + 1;
+	}
+	if (high > STDERR_FILENO && high != low) {
+		if ((unsigned int)high > from)
+			close_range(from, (unsigned int)high - 1, 0);
+		from = (unsigned int)high + 1;
+	}
+	close_range(from, ~0U, 0);
 }
 
 static void __attribute__((noreturn))
@@ -116,7 +133,7 @@ child_main(int (*work)(void *arg), void *arg, int keep,
 	signal(SIGINT, SIG_IGN);	/* the parent decides */
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGTERM, SIG_DFL);
-	close_all_but(keep);
+	close_all_but(keep, rights == BOUNDED_SAME ? held : -1);
 	if (rights == BOUNDED_NONE && give_up_rights() < 0)
 		abort();
 	_exit(work(arg));

@@ -1,8 +1,9 @@
 /*
  * Work that may hang or crash, done in a child that can be given up.
  *
- * The child has no standard streams and no descriptor but keep: one that
- * hangs in the kernel, where no signal reaches it, holds no lock and no pipe.
+ * The child has no standard streams and no descriptor but keep and the lock of
+ * bounded_hold(): one that hangs in the kernel, where no signal reaches it,
+ * holds no pipe, and no lock once its caller gave that up.
  */
 #ifndef NTT_BOUNDED_H
 #define NTT_BOUNDED_H
@@ -20,5 +21,13 @@ enum bounded_rights {
  */
 int bounded_run(int (*work)(void *arg), void *arg, int keep, int timeout_ms,
 	enum bounded_rights rights);
+
+/*
+ * A flock(2) that children with BOUNDED_SAME hold too, so that it outlives a
+ * caller that was killed until its child has ended.  Whoever took it must give
+ * it up with lock_release(), not only close it: a child that hangs would keep
+ * it.  -1: none.
+ */
+void bounded_hold(int lock);
 
 #endif

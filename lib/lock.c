@@ -58,8 +58,11 @@ lock_wait(const char *dir, const char *name, enum lock_mode mode)
 void
 lock_release(int fd)
 {
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return;
+	/* also for a child that still has the descriptor */
+	flock(fd, LOCK_UN);
+	close(fd);
 }
 
 static void
