@@ -115,6 +115,8 @@ sql() {
 # its blob, every file in the tree is the blob's inode, no temporary file.
 check_store() {
 	local root=${BYHASH_ROOT:-$NTT_HOME/by-hash} bad
+	# nobody may have come as far as making it
+	mkdir -p "$root" "${ARCHIVED_ROOT:-$NTT_HOME/archived}"
 	bad=$(cd "$root" && find . -type f -print0 | xargs -0r b3sum |
 		awk '{ n = $2; sub(/.*\//, "", n) } $1 != n { print }')
 	[ -z "$bad" ] || { echo "wrong bytes: $bad"; return 1; }
