@@ -24,7 +24,8 @@
 const char cluster_database[] = "copyjob";
 
 static const char role[] = "ntt";
-static const char socket_name[] = "/.s.PGSQL.5432";
+/* What PostgreSQL adds to unix_socket_directories. */
+#define SOCKET_NAME "/.s.PGSQL.5432"
 
 enum { START_SECONDS = 120 };
 
@@ -74,7 +75,7 @@ cluster_conninfo(struct buf *out, const char *database)
 	struct sockaddr_un address;
 	char *dir = pg_path("");
 
-	if (strlen(dir) + sizeof socket_name > sizeof address.sun_path) {
+	if (strlen(dir) + sizeof SOCKET_NAME > sizeof address.sun_path) {
 		if (fd < 0)
 			fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		free(dir);
