@@ -120,21 +120,19 @@ check_room(void)
 
 /*
  * libmagic takes longer than everything else that happens to a small file.
- * While the disk is what we wait for that costs nothing; when this process
- * itself is busy they stay unknown.
+ * While the medium is what we wait for that costs nothing; otherwise the types
+ * stay unknown.
  */
 static void
 weigh_mime(void)
 {
-	static uint64_t last_wall, last_busy;
-	uint64_t wall, busy;
+	static uint64_t last_wall, last_waited;
+	uint64_t waited = copier.reader.waited_ns, wall = monotonic_ns();
 
-	if (opt.mime != MIME_AUTO || process_times(&wall, &busy) < 0)
-		return;
-	if (last_wall)
-		copier.mime_now = busy - last_busy < (wall - last_wall) / 2;
+	if (opt.mime == MIME_AUTO && last_wall)
+		copier.mime_now = waited - last_waited > (wall - last_wall) / 2;
 	last_wall = wall;
-	last_busy = busy;
+	last_waited = waited;
 }
 
 static void

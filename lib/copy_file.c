@@ -9,6 +9,7 @@
 #include "blake3.h"
 #include "buf.h"
 #include "fsutil.h"
+#include "procstat.h"
 
 enum { HOLE = 4096 };		/* zeros of this size and alignment */
 
@@ -55,6 +56,16 @@ write_part(int fd, const char *p, size_t len, uint64_t offset, int sparse)
 		from = at + n;
 	}
 	return 0;
+}
+
+static ssize_t
+read_source(struct copy_reader *r, int fd)
+{
+	uint64_t from = monotonic_ns();
+	ssize_t n = read_full(fd, r->buf, COPY_BUFFER);
+
+	r->waited_ns += monotonic_ns() - from;
+	return n;
 }
 
 static enum copy_outcome
@@ -136,7 +147,7 @@ stream(struct copy_reader *r, int fd, size_t have, struct store_temp *temp,
 		out->size += (uint64_t)n;
 		if (r->stop && r->stop())
 			return source_failed(r, out, COPY_STOPPED, EINTR);
-		n = read_full(fd, r->buf, COPY_BUFFER);
+		n = read_source(r, fd);
 		if (n < 0)
 			return source_failed(r, out, COPY_SOURCE_FAILED,
 			    errno);
@@ -221,7 +232,7 @@ copy_file(struct copy_reader *r, int fd, const struct stat *st,
 	out->temp.fd = -1;
 	out->err = 0;
 	out->size = 0;
-	n = read_full(fd, r->buf, COPY_BUFFER);
+	n = read_source(r, fd);
 	if (n < 0)
 		return source_failed(r, out, COPY_SOURCE_FAILED, errno);
 	if (r->look)

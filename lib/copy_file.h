@@ -22,6 +22,7 @@ struct copy_reader {
 	void (*look)(void *arg, const char *head, size_t len);
 	/* asked between buffers of a large file: nonzero stops it (EINTR) */
 	int (*stop)(void);
+	uint64_t waited_ns;	/* for the source, so far */
 };
 
 enum { COPY_BUFFER = 1 << 20 };

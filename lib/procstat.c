@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "procstat.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,28 +32,11 @@ process_start_time(pid_t pid)
 	return start;
 }
 
-int
-process_times(uint64_t *wall, uint64_t *busy)
+uint64_t
+monotonic_ns(void)
 {
-	unsigned long long ran, waited;
 	struct timespec now;
-	char text[128];
-	ssize_t n;
-	int fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return -1;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return -1;
-	text[n] = '\0';
-	if (sscanf(text, "%llu %llu", &ran, &waited) != 2) {
-		errno = EBADMSG;
-		return -1;
-	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	*wall = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-	*busy = ran + waited;
-	return 0;
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }

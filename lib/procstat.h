@@ -11,11 +11,7 @@
  */
 uint64_t process_start_time(pid_t pid);
 
-/*
- * Nanoseconds that passed, and those of them this process ran or waited for a
- * CPU (/proc/self/schedstat); the rest it waited for something else.  Both
- * count from some fixed moment.  0, or -1 with errno.
- */
-int process_times(uint64_t *wall, uint64_t *busy);
+/* Nanoseconds since some fixed moment. */
+uint64_t monotonic_ns(void);
 
 #endif
