@@ -263,8 +263,7 @@ describe_medium(const struct raw_record *first)
 	    is_directory(root) ? "directory" : "raw";
 	if (!strcmp(job.row.kind, "directory")) {
 		job.human = base_name(root);
-		if (utf8_valid(root, strlen(root)))
-			job.source_path = xstrdup(root);
+		job.source_path = db_path(root);
 	} else if (strcmp(job.input, "-") != 0) {
 		job.human = base_name(job.input);
 	}

@@ -41,7 +41,7 @@ archive_medium_find(struct archive_medium *m, PGconn *db, const char *hash)
 		return -1;
 	if (PQntuples(res) > 0) {
 		m->kind = column(res, 0);
-		m->image_path = column(res, 1);
+		m->image_path = db_path_value(res, 0, 1);
 		m->row = column(res, 2);
 		m->partitions = column(res, 3);
 		m->archive_path = column(res, 4);

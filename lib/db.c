@@ -263,6 +263,27 @@ db_bytea_value(PGresult *res, int row, int col, struct buf *out)
 	return 0;
 }
 
+char *
+db_path(const char *path)
+{
+	if (!path || utf8_valid(path, strlen(path)))
+		return path ? xstrdup(path) : NULL;
+	return db_bytea(path, strlen(path));
+}
+
+char *
+db_path_value(PGresult *res, int row, int col)
+{
+	struct buf path = BUF_INIT;
+
+	if (PQgetisnull(res, row, col))
+		return NULL;
+	if (PQgetvalue(res, row, col)[0] != '\\' ||
+	    db_bytea_value(res, row, col, &path) < 0)
+		return xstrdup(PQgetvalue(res, row, col));
+	return buf_detach(&path);
+}
+
 const char *
 db_text(const PGresult *res, int row, int col)
 {

@@ -65,6 +65,14 @@ char *db_bytea(const void *bytes, size_t len);
 /* Value of a bytea column in text form, appended to out; -1 if malformed. */
 int db_bytea_value(PGresult *res, int row, int col, struct buf *out);
 
+/*
+ * A path of this machine in a text column: as it is, or as \x and hexadecimal
+ * where it is not UTF-8; absolute paths begin with a slash.  Caller frees;
+ * NULL for NULL.
+ */
+char *db_path(const char *path);
+char *db_path_value(PGresult *res, int row, int col);
+
 /* Cells of a result: "" and 0 for NULL. */
 const char *db_text(const PGresult *res, int row, int col);
 int64_t db_int(const PGresult *res, int row, int col);

@@ -32,8 +32,8 @@ medium_source_find(struct medium_source *m, PGconn *db, const char *name)
 	if (!res)
 		return -1;
 	m->kind = column(res, 0);
-	m->source_path = column(res, 1);
-	m->image_path = column(res, 2);
+	m->source_path = db_path_value(res, 0, 1);
+	m->image_path = db_path_value(res, 0, 2);
 	m->health = column(res, 3);
 	PQclear(res);
 	return 0;

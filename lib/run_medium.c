@@ -224,12 +224,14 @@ truth(const struct run_medium *m, PGconn *db, const char *sql)
 int
 run_medium_registered(const struct run_medium *m, PGconn *db)
 {
-	const char *params[] = { m->hash, m->health, m->path };
+	char *path = db_path(m->path);
+	const char *params[] = { m->hash, m->health, path };
 	PGresult *res = must(db_query_n(db, "SELECT health IS NOT DISTINCT "
 	    "FROM $2 AND source_path IS NOT DISTINCT FROM $3 FROM medium "
 	    "WHERE medium_hash = $1", 3, params), m);
 	int yes = PQntuples(res) > 0 && db_bool(res, 0, 0);
 
+	free(path);
 	PQclear(res);
 	return yes;
 }
@@ -346,10 +348,10 @@ int
 run_medium_register(const struct run_medium *m, PGconn *db,
     const char *message)
 {
-	char size[24];
-	const char *params[] = { m->hash, m->human, message, m->kind, m->path,
+	char size[24], *path = db_path(m->path);
+	const char *params[] = { m->hash, m->human, message, m->kind, path,
 		m->size ? size : NULL, m->identity,
-		m->is_image ? m->path : NULL, m->health };
+		m->is_image ? path : NULL, m->health };
 	PGresult *res;
 
 	snprintf(size, sizeof size, "%llu", (unsigned long long)m->size);
@@ -365,6 +367,7 @@ run_medium_register(const struct run_medium *m, PGconn *db,
 	    "identity = coalesce(m.identity, excluded.identity), "
 	    "image_path = excluded.image_path, health = excluded.health",
 	    9, params);
+	free(path);
 	PQclear(res);
 	return res ? 0 : -1;
 }

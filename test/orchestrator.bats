@@ -175,6 +175,16 @@ check_complete() {
 	[ "$(query "SELECT count(*) FROM inode WHERE status = 'success'")" = 4000 ]
 }
 
+@test "a directory and an image whose own names are not UTF-8" {
+	need_loop
+	mkdir "$T/"$'bad \xff\n' && echo x >"$T/"$'bad \xff\n/f'
+	expect 0 orchestrate "$T/"$'bad \xff\n'
+	expect 2 orchestrate "$T/"$'bad \xff\n'
+	mkfs.ext4 -q -d "$T/"$'bad \xff\n' "$T/"$'x \xfe.img' 8M
+	expect 0 orchestrate --image "$T/"$'x \xfe.img'
+	[ "$(query "SELECT count(*) FROM medium WHERE archived_at IS NOT NULL")" = 2 ]
+}
+
 @test "--plan prints every command and does nothing" {
 	mkdir "$T/src" && echo x >"$T/src/f"
 	expect 0 orchestrate --plan "$T/src"
