@@ -17,6 +17,7 @@ LIBS_ntt-parse-verify-log = -ljansson
 LIBS_ntt-pipeline-status = $(DB_LIBS)
 LIBS_ntt-re-hardlink = $(DB_LIBS) -lcap
 LIBS_ntt-recover-failed = $(DB_LIBS)
+LIBS_ntt-report = $(DB_LIBS) -larchive -lzstd -ljansson
 LIBS_ntt-sandbox = -lblkid
 LIBS_ntt-verify = $(DB_LIBS) -larchive -lzstd -ljansson
 LIBS_test_faultfile = -lfuse3

@@ -1,0 +1,418 @@
+#define _GNU_SOURCE
+#include "report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "db.h"
+#include "num.h"
+#include "report_page.h"
+
+/* Rows of a list; what is more is counted. */
+enum { SHOWN = 200, SAMPLES = 5, MEDIA_SHOWN = 40 };
+
+static uint64_t
+cell(const PGresult *res, int row, int col)
+{
+	return (uint64_t)db_int(res, row, col);
+}
+
+/* Failures. */
+
+static const struct {
+	const char *name, *words, *next;
+} classes[] = {
+	{ "path_error", "The file was not where the list has it: it is gone, "
+	    "or something of another kind has its name.",
+	    "See that the source is the one that was listed, and in its "
+	    "place. Then let these be tried again:" },
+	{ "io_error", "The medium or its image could not be read there. What "
+	    "a drive cannot read, another drive, or the same when it is cold, "
+	    "sometimes can.",
+	    "Try to rescue more of the medium first. Then let these be tried "
+	    "again:" },
+	{ "permission_error", "The copier was not allowed to read the file.",
+	    "Give it the right to, or run it as root. Then let these be tried "
+	    "again:" },
+	{ "hash_error", "What was read could not be stored under its own "
+	    "checksum: it changed while it was read, or the store holds "
+	    "something else in its place.",
+	    "Prove the store first (ntt-verify). Then let these be tried "
+	    "again:" },
+	{ "unknown", "The reason fits no class; the last error is in the "
+	    "table.", "When the reason is gone, let these be tried again:" },
+};
+
+static void
+put_class(struct report *r, const char *class, int retryable)
+{
+	struct buf *b = r->out;
+	size_t i, n = sizeof classes / sizeof classes[0];
+	char *command;
+
+	for (i = 0; i < n - 1 && strcmp(classes[i].name, class); i++)
+		;
+	buf_printf(b, "<p>%s</p>\n", classes[i].words);
+	if (!retryable)
+		return;
+	buf_printf(b, "<p>%s</p>\n", classes[i].next);
+	command = xasprintf("ntt-recover-failed reset-failures -m %s \\\n"
+	    "      --error-type %s --execute\n$ ntt-copy-workers --wait -m %s",
+	    r->medium, classes[i].name, r->medium);
+	page_command(b, command);
+	free(command);
+}
+
+/* Rows from *row on that are of this class and status. */
+static void
+put_samples(struct report *r, PGresult *res, int *row,
+    const struct facts_state *s)
+{
+	struct buf *b = r->out;
+	int any = 0;
+
+	for (; *row < PQntuples(res) && !strcmp(db_text(res, *row, 0),
+	    s->error) && !strcmp(db_text(res, *row, 1), s->status); ++*row) {
+		if (!any++)
+			page_table(b, "Some of them", "File", "#Size",
+			    "#Attempts", "Last error");
+		page_row(b);
+		page_cell_begin(b, 0);
+		report_path(b, res, *row, 2);
+		page_bytes(b, cell(res, *row, 3));
+		page_count(b, cell(res, *row, 4));
+		page_cell(b, db_text(res, *row, 5));
+	}
+	if (any)
+		page_table_end(b);
+}
+
+static int
+by_class(const void *a, const void *b)
+{
+	const struct facts_state *const *x = a, *const *y = b;
+	int order = strcmp((*x)->error, (*y)->error);
+
+	return order ? order : strcmp((*x)->status, (*y)->status);
+}
+
+static void
+put_failures(struct report *r, const struct facts_state *const *failed,
+    size_t count)
+{
+	PGresult *res = report_query(r, "SELECT error_type::text, "
+	    "status::text, (SELECT p.path FROM %2 p WHERE p.dev = s.dev AND "
+	    "p.ino = s.ino ORDER BY p.exclude_reason IS NOT NULL, p.path "
+	    "LIMIT 1), size, attempts, errors[array_length(errors, 1)] FROM "
+	    "(SELECT *, row_number() OVER (PARTITION BY error_type, status "
+	    "ORDER BY dev, ino) AS n FROM %1 WHERE status IN "
+	    "('failed_retryable', 'failed_permanent')) AS s WHERE n <= 5 "
+	    "ORDER BY error_type::text COLLATE \"C\", "
+	    "status::text COLLATE \"C\", n");
+	struct buf *b = r->out;
+	int row = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		const struct facts_state *s = failed[i];
+		int retryable = !strcmp(s->status, "failed_retryable");
+
+		buf_puts(b, "<h3>");
+		page_plural(b, s->sum.count, "file", "files");
+		buf_puts(b, ", ");
+		page_text(b, s->error);
+		buf_printf(b, "%s</h3>\n", retryable ? "" : ", given up");
+		put_class(r, s->error, retryable);
+		put_samples(r, res, &row, s);
+	}
+	PQclear(res);
+}
+
+void
+report_failures(struct report *r)
+{
+	const struct facts_state **failed;
+	struct buf *b = r->out;
+	size_t i, count = 0;
+
+	if (!r->loaded)
+		return;
+	failed = xcalloc(r->facts.state_count + 1, sizeof *failed);
+	for (i = 0; i < r->facts.state_count; i++)
+		if (!strncmp(r->facts.states[i].status, "failed", 6) &&
+		    r->facts.states[i].error)
+			failed[count++] = &r->facts.states[i];
+	if (count > 0) {
+		qsort(failed, count, sizeof *failed, by_class);
+		page_section(b, "failures", "Failures");
+		put_failures(r, failed, count);
+		page_section_end(b);
+	}
+	free(failed);
+}
+
+/* Damage. */
+
+static void
+put_damaged(struct report *r, PGresult *res)
+{
+	struct buf *b = r->out;
+	int row;
+
+	page_table(b, "Files over areas that could not be rescued", "File",
+	    "#Size", "#Missing", "Bytes of the file");
+	for (row = 0; row < PQntuples(res); row++) {
+		page_row(b);
+		page_cell_begin(b, 0);
+		report_path(b, res, row, 0);
+		page_bytes(b, cell(res, row, 1));
+		if (db_bool(res, row, 2)) {
+			page_bytes(b, cell(res, row, 3));
+			page_cell_begin(b, 0);
+			buf_puts(b, "<span class=\"ranges\">");
+			page_text(b, db_text(res, row, 4));
+			buf_puts(b, "</span>");
+			if (cell(res, row, 5) > SHOWN)
+				buf_puts(b, " …");
+		} else {
+			page_cell(b, "unknown");
+			page_cell(b, "the file system does not say where its "
+			    "bytes are");
+		}
+	}
+	page_table_end(b);
+}
+
+void
+report_damage(struct report *r)
+{
+	struct buf *b = r->out;
+	uint64_t all;
+	PGresult *res;
+
+	if (!r->loaded)
+		return;
+	res = report_query(r, "SELECT (SELECT p.path FROM %2 p WHERE "
+	    "p.dev = d.dev AND p.ino = d.ino ORDER BY p.path LIMIT 1), "
+	    "i.size, d.determined, (SELECT sum(upper(e) - lower(e)) FROM "
+	    "unnest(d.extents) AS e), (SELECT string_agg(lower(e) || '–' || "
+	    "upper(e) - 1, ', ' ORDER BY e) FROM (SELECT e FROM "
+	    "unnest(d.extents) AS e ORDER BY e LIMIT 200) AS first), "
+	    "(SELECT count(*) FROM unnest(d.extents)), d.all FROM "
+	    "(SELECT *, count(*) OVER () AS all FROM inode_damage WHERE "
+	    "medium_hash = $1 AND (NOT determined OR NOT isempty(extents)) "
+	    "ORDER BY dev, ino LIMIT 200) AS d LEFT JOIN %1 i USING "
+	    "(dev, ino) ORDER BY d.dev, d.ino");
+	if (PQntuples(res) > 0) {
+		all = cell(res, 0, 6);
+		page_section(b, "damage", "Damaged files");
+		buf_puts(b, "<p>");
+		page_plural(b, all, "file lies", "files lie");
+		buf_puts(b, " over areas of the medium that could not be "
+		    "read. They were copied with zeros there.");
+		if (all > SHOWN)
+			buf_printf(b, " The first %d:", SHOWN);
+		buf_puts(b, "</p>\n");
+		put_damaged(r, res);
+		if (all > SHOWN) {
+			char *command = xasprintf("ntt-recover-failed "
+			    "list-damaged -m %s", r->medium);
+
+			page_command(b, command);
+			free(command);
+		}
+		page_section_end(b);
+	}
+	PQclear(res);
+}
+
+/* Duplicates. */
+
+/* This many of the contents here are also there. */
+static void
+put_shared(struct report *r, PGresult *res, uint64_t contents)
+{
+	struct buf *b = r->out;
+	int row;
+
+	page_table(b, "Media that hold some of the same contents", "Medium",
+	    "Name", "#Contents", "#Size", "#Share of these");
+	for (row = 1; row < PQntuples(res) && row <= MEDIA_SHOWN; row++) {
+		const char *hash = db_text(res, row, 0);
+
+		page_row(b);
+		page_cell_begin(b, 0);
+		if (r->index)
+			buf_printf(b, "<a href=\"%s.html\"><code>%.8s</code>"
+			    "</a>", hash, hash);
+		else
+			buf_printf(b, "<code>%s</code>", hash);
+		page_cell(b, db_text(res, row, 1));
+		page_count(b, cell(res, row, 2));
+		page_bytes(b, cell(res, row, 3));
+		page_cell_begin(b, 1);
+		if (cell(res, row, 2) == contents)
+			buf_puts(b, "all");
+		else
+			page_share(b, cell(res, row, 2), contents);
+	}
+	page_table_end(b);
+	if (PQntuples(res) - 1 > MEDIA_SHOWN)
+		buf_printf(b, "<p>And %d others.</p>\n", PQntuples(res) - 1 -
+		    MEDIA_SHOWN);
+}
+
+static void
+put_contained(struct report *r, PGresult *res, uint64_t contents)
+{
+	struct facts_sum failed = facts_of(&r->facts, "f", "failed_retryable");
+	struct facts_sum given_up = facts_of(&r->facts, "f",
+	    "failed_permanent");
+	struct facts_sum pending = facts_of(&r->facts, "f", "pending");
+	struct buf *b = r->out;
+	int row, count = 0;
+
+	for (row = 1; row < PQntuples(res); row++)
+		count += cell(res, row, 2) == contents;
+	if (count == 0)
+		return;
+	buf_puts(b, "<p><strong>Everything that was copied from this medium is "
+	    "also on ");
+	if (count > 1)
+		buf_printf(b, "each of %d other media</strong>", count);
+	for (row = 1; row < PQntuples(res) && count == 1; row++)
+		if (cell(res, row, 2) == contents) {
+			buf_puts(b, "<bdi>");
+			page_text(b, *db_text(res, row, 1) ? db_text(res, row,
+			    1) : db_text(res, row, 0));
+			buf_printf(b, "</bdi></strong> (<code>%s</code>)",
+			    db_text(res, row, 0));
+		}
+	if (failed.count + given_up.count + pending.count > 0) {
+		buf_puts(b, ", but ");
+		page_plural(b, failed.count + given_up.count + pending.count,
+		    "file was", "files were");
+		buf_puts(b, " not copied");
+	}
+	buf_puts(b, ".</p>\n");
+}
+
+/*
+ * One pass over all media: the server keeps the contents of this one at hand
+ * and looks up the others' in it.  Empty files tell nothing.
+ */
+static PGresult *
+query_shared(const struct report *r)
+{
+	return report_query(r, "WITH mine AS MATERIALIZED (SELECT blobid, "
+	    "max(size) AS size, count(*) AS files FROM %1 WHERE blobid IS NOT "
+	    "NULL AND fs_type = 'f' AND size > 0 GROUP BY blobid), "
+	    "shared AS MATERIALIZED (SELECT DISTINCT o.medium_hash, blobid, "
+	    "mine.size FROM inode o JOIN mine USING (blobid) "
+	    "WHERE o.medium_hash <> $1), "
+	    "elsewhere AS (SELECT DISTINCT blobid, size FROM shared) "
+	    "SELECT NULL, NULL, count(*), coalesce(sum(size), 0), "
+	    "(SELECT count(*) FROM elsewhere), (SELECT coalesce(sum(size), 0) "
+	    "FROM elsewhere), coalesce(sum(files), 0), "
+	    "coalesce(sum(files * size), 0) FROM mine "
+	    "UNION ALL (SELECT medium_hash, (SELECT medium_human FROM medium m "
+	    "WHERE m.medium_hash = shared.medium_hash), count(*), sum(size), "
+	    "NULL, NULL, NULL, NULL FROM shared GROUP BY medium_hash "
+	    "ORDER BY sum(size) DESC, medium_hash)");
+}
+
+void
+report_duplicates(struct report *r)
+{
+	struct buf *b = r->out;
+	PGresult *res;
+	uint64_t contents, bytes;
+
+	if (!r->loaded || facts_of(&r->facts, "f", "success").count == 0)
+		return;
+	res = query_shared(r);
+	contents = cell(res, 0, 2);
+	bytes = cell(res, 0, 3);
+	page_section(b, "duplicates", "Duplicates");
+	page_list(b, "figures");
+	page_term(b, "Different contents");
+	buf_printf(b, "%s<br>%s", num_grouped(contents), num_bytes(bytes));
+	page_term(b, "Only on this medium");
+	buf_printf(b, "%s<br>%s", num_grouped(contents - cell(res, 0, 4)),
+	    num_bytes(bytes - cell(res, 0, 5)));
+	page_term(b, "Also on other media");
+	buf_printf(b, "%s<br>%s", num_grouped(cell(res, 0, 4)),
+	    num_bytes(cell(res, 0, 5)));
+	page_term(b, "Again on this medium");
+	buf_printf(b, "%s<br>%s", num_grouped(cell(res, 0, 6) - contents),
+	    num_bytes(cell(res, 0, 7) - bytes));
+	page_list_end(b);
+	buf_puts(b, "<p class=\"soft\">Of the files that were copied, without "
+	    "the empty ones.</p>\n");
+	if (PQntuples(res) > 1 && contents > 0) {
+		put_contained(r, res, contents);
+		put_shared(r, res, contents);
+	}
+	page_section_end(b);
+	PQclear(res);
+}
+
+/* Remarks and exclusions. */
+
+void
+report_remarks(struct report *r)
+{
+	struct buf *b = r->out;
+	PGresult *res = report_query(r, "SELECT replace(key, '_', ' '), value "
+	    "FROM medium, jsonb_each_text(CASE WHEN jsonb_typeof(problems) = "
+	    "'object' THEN problems END) WHERE medium_hash = $1 ORDER BY key "
+	    "LIMIT 50");
+	int row;
+
+	if (PQntuples(res) > 0) {
+		page_section(b, "remarks", "Remarks");
+		page_table(b, "What programs found strange about this medium",
+		    "Remark", "Value");
+		for (row = 0; row < PQntuples(res); row++) {
+			page_row(b);
+			page_cell(b, db_text(res, row, 0));
+			page_cell(b, db_text(res, row, 1));
+		}
+		page_table_end(b);
+		page_section_end(b);
+	}
+	PQclear(res);
+}
+
+void
+report_exclusions(struct report *r)
+{
+	struct buf *b = r->out;
+	PGresult *res;
+	int row;
+
+	if (!r->loaded)
+		return;
+	res = report_query(r, "SELECT exclude_reason, count(*), "
+	    "count(*) OVER () FROM %2 WHERE exclude_reason IS NOT NULL "
+	    "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 50");
+	if (PQntuples(res) > 0) {
+		page_section(b, "exclusions", "Exclusions");
+		buf_puts(b, "<p>Paths that were left out on purpose. They are "
+		    "in the catalogue and were not copied.</p>\n");
+		page_table(b, "By pattern", "Pattern", "#Paths");
+		for (row = 0; row < PQntuples(res); row++) {
+			page_row(b);
+			page_cell_begin(b, 0);
+			page_name(b, db_text(res, row, 0),
+			    strlen(db_text(res, row, 0)));
+			page_count(b, cell(res, row, 1));
+		}
+		page_table_end(b);
+		if (cell(res, 0, 2) > 50)
+			buf_printf(b, "<p>And %s other patterns.</p>\n",
+			    num_grouped(cell(res, 0, 2) - 50));
+		page_section_end(b);
+	}
+	PQclear(res);
+}

@@ -1,0 +1,126 @@
+#define _GNU_SOURCE
+#include "report_log.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "buf.h"
+
+/*
+ * Pairs of events: begin (and the word it has in "of") starts the clock of a
+ * stage, end stops it.
+ */
+static const struct watch {
+	const char *prog, *begin, *end, *of;
+	enum report_stage stage;
+} watches[] = {
+	{ "ntt-imager", "image_begin", "image_done", NULL, STAGE_IMAGE },
+	{ "ntt-enum", "enum_begin", "enum_done", NULL, STAGE_LIST },
+	{ "ntt-loader", "load_begin", "load_done", NULL, STAGE_LOAD },
+	{ "ntt-orchestrator", "stage_start", "stage_end", "copy",
+		STAGE_COPY },
+	{ "ntt-archiver", "archive_start", "archive_complete", NULL,
+		STAGE_ARCHIVE },
+	{ "ntt-verify", "verify_start", "verify_complete", NULL,
+		STAGE_VERIFY },
+};
+
+/* Seconds since the epoch of "2026-11-20T19:31:49.834Z"; < 0 if it is none. */
+static double
+time_of(const char *text)
+{
+	struct tm tm = { 0 };
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	double fraction = 0;
+
+	if (!rest)
+		return -1;
+	if (*rest == '.')
+		fraction = strtod(rest, NULL);
+	return (double)timegm(&tm) + fraction;
+}
+
+static const char *
+text_of(const json_t *event, const char *key)
+{
+	const char *text = json_string_value(json_object_get(event, key));
+
+	return text ? text : "";
+}
+
+static uint64_t
+number_of(const json_t *event, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(event, key));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static void
+note_end(struct report_stage_log *s, const json_t *event, double began)
+{
+	const char *at = text_of(event, "ts");
+	double ended = time_of(at);
+
+	snprintf(s->end, sizeof s->end, "%s", at);
+	s->seconds = began >= 0 && ended >= began ? ended - began : -1;
+	s->rows = number_of(event, "rows") + number_of(event, "records") +
+	    number_of(event, "verified");
+	s->bytes = number_of(event, "bytes") + number_of(event, "size");
+	s->findings = number_of(event, "mismatch") +
+	    number_of(event, "missing") + number_of(event, "unreadable");
+}
+
+static void
+read_line(const struct watch *w, const char *line, size_t len,
+    const char *medium, double *began, struct report_stage_log *s)
+{
+	json_t *event;
+	const char *stage;
+
+	/* most lines are of other media or of single files */
+	if (!memmem(line, len, medium, strlen(medium)) ||
+	    (!memmem(line, len, w->begin, strlen(w->begin)) &&
+	    !memmem(line, len, w->end, strlen(w->end))))
+		return;
+	event = json_loadb(line, len, 0, NULL);
+	stage = text_of(event, "stage");
+	if (!strcmp(text_of(event, "medium"), medium) &&
+	    (!w->of || !strcmp(text_of(event, "of"), w->of))) {
+		if (!strcmp(stage, w->begin))
+			*began = time_of(text_of(event, "ts"));
+		else if (!strcmp(stage, w->end))
+			note_end(s, event, *began);
+	}
+	json_decref(event);
+}
+
+void
+report_log(const char *dir, const char *medium,
+    struct report_stage_log stages[REPORT_STAGES])
+{
+	size_t i, size = 0;
+	char *line = NULL;
+
+	for (i = 0; i < REPORT_STAGES; i++)
+		stages[i] = (struct report_stage_log){ .seconds = -1 };
+	for (i = 0; i < sizeof watches / sizeof watches[0]; i++) {
+		const struct watch *w = &watches[i];
+		char *name = xasprintf("%s/%s.jsonl", dir, w->prog);
+		FILE *log = fopen(name, "re");
+		double began = -1;
+		ssize_t len;
+
+		free(name);
+		if (!log)
+			continue;
+		while ((len = getline(&line, &size, log)) > 0)
+			read_line(w, line, (size_t)len, medium, &began,
+			    &stages[w->stage]);
+		fclose(log);
+	}
+	free(line);
+}

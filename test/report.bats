@@ -1,0 +1,162 @@
+#!/usr/bin/env bats
+# ntt-report: what an archivist gets by mail.
+
+load lib
+load report_media
+
+# One collection for all tests; none of them changes it.
+setup_file() {
+	need_loop
+	export BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR
+	isolate
+	chmod 755 "$T"
+	fresh_db
+	report_collection "$T/media"
+	export MEDIA=$T/media COLLECTION=$NTT_HOME
+}
+
+setup() {
+	T=$BATS_TEST_TMPDIR
+	need xmllint libxml2-utils
+}
+
+# report NAME ARGUMENT...: the page, $T/NAME.html
+report() {
+	local name=$1
+	shift
+	expect 0 ntt-report -o "$T/$name.html" "$@"
+}
+
+# shows NAME TEXT: exactly these bytes are in the page
+shows() {
+	grep -qF -- "$2" "$T/$1.html" || { echo "no $2"; return 1; }
+}
+
+# lacks NAME ARGUMENT...: grep finds nothing in the page
+lacks() {
+	local name=$1
+	shift
+	grep "$@" "$T/$name.html" || return 0
+	return 1
+}
+
+# The text of the first element that an XPath finds.
+at() {
+	xmllint --html --xpath "string($2)" "$T/$1.html" 2>/dev/null
+}
+
+@test "a medium that was archived, with damage: its whole record" {
+	report disk "$DISK"
+	[ "$(at disk //h1)" = accounts ]
+	[ "$(at disk "//dt[.='Message']/../dd")" = "box 7, red label" ]
+	has "$(at disk "//dt[.='Size']/../dd")" "16,777,216 bytes"
+	shows disk "16,766,976 of 16,777,216 bytes; 10,240 are missing"
+	has "$(at disk "//figure//*[local-name()='title']")" rescued
+	[ "$(at disk "//h2[@id='partitions']/..//tbody/tr[2]/td[2]")" = SCANS ]
+	[ "$(at disk "//h2[@id='damage']/..//tbody/tr/th")" = p1/accounts/3.dbf ]
+	[ "$(at disk "//h2[@id='damage']/..//tbody/tr/td[3]")" = 4096–10239 ]
+	[ "$(at disk "//h2[@id='stages']/..//tr[th='Archived']/td[1]")" != "not yet" ]
+	[ "$(at disk "//tr[th='.dbf']/td[1]")" = 5 ]
+	[ "$(at disk "//tr[th='1993']/td[1]")" = 5 ]
+	[ "$(at disk "//tr[th='p1/accounts']/td[2]")" = "600 kB" ]
+	has "$(at disk "//h2[@id='duplicates']/..")" "papers of <b>Anna & son"
+}
+
+@test "failures in words, with the command to type; what was excluded" {
+	report papers "$PAPERS"
+	section="//h2[@id='failures']/.."
+	has "$(at papers "$section/h3")" "2 files, path_error"
+	has "$(at papers "$section//pre")" "reset-failures -m $PAPERS"
+	has "$(at papers "$section//table")" letters/vanished.txt
+	has "$(at papers "$section//table")" "ENOENT: No such file"
+	[ "$(at papers "//h2[@id='exclusions']/..//tr/th")" = Pattern ]
+	has "$(at papers "//h2[@id='exclusions']/..//tbody")" "^photos/work/2"
+	[ "$(at papers "//tr[th='Files']/td[6]")" = 2 ]
+	# what was said to do is what is needed
+	has "$(at papers "//h2[@id='stages']/..//pre")" "ntt-archiver $PAPERS"
+}
+
+@test "what is on other media, and what is all on another" {
+	report copy "$COPY"
+	text=$(at copy "//h2[@id='duplicates']/..")
+	has "$text" "Everything that was copied from this medium is also on"
+	has "$text" "($PAPERS)"
+	has "$(at copy "//dt[.='Only on this medium']/../dd")" 0
+	report papers "$PAPERS"
+	[[ $(at papers "//h2[@id='duplicates']/..") != *Everything* ]]
+	# letters of four years and a photo, one letter of the disk
+	[ "$(at papers "//dt[.='Again on this medium']/../dd/text()")" = 1 ]
+	shared=$(sql "SELECT count(DISTINCT blobid) FROM inode a WHERE size > 0
+		AND fs_type = 'f' AND medium_hash = '$PAPERS' AND EXISTS (SELECT
+		FROM inode b WHERE b.blobid = a.blobid AND
+		b.medium_hash <> '$PAPERS')")
+	[ "$(at papers "//dt[.='Also on other media']/../dd/text()")" = "$shared" ]
+}
+
+@test "hostile names are shown and are no markup" {
+	report papers "$PAPERS"
+	shows papers '&lt;b&gt;bold<span class="esc">\xff</span>'
+	shows papers '&quot;quoted&quot; &lt;script&gt;alert(1)&lt;/script&gt;'
+	shows papers '<span class="esc">\u202e</span>evil'
+	lacks papers -F -e '<script' -e $'\xe2\x80\xae'
+	iconv -f UTF-8 -t UTF-8 "$T/papers.html" >/dev/null
+	lacks papers -P '[\x00-\x08\x0b-\x1f\x7f]'
+}
+
+@test "nothing but the page itself: no script, no address, no handler" {
+	report disk "$DISK"
+	[ -z "$(grep -oE '(src|href|action|url)[=(]"?[^")> ]*' "$T/disk.html" |
+		grep -vE '^(href="#|href="data:,|url\(#)')" ]
+	lacks disk -E '<(script|iframe|object|embed|form)|@import| on[a-z]+='
+	[ -z "$(grep -oE 'https?:[^"< ]*' "$T/disk.html" |
+		grep -v '^http://www.w3.org/2000/svg$')" ]
+}
+
+@test "a medium that was only registered" {
+	report shelf "${SHELF:0:8}"
+	[ "$(at shelf //h1)" = "floppy <1>" ]
+	has "$(at shelf "//p[span]")" registered
+	[ "$(at shelf "//h2[@id='stages']/..//tr[th='Loaded']/td[1]")" = "not yet" ]
+	expect 1 ntt-report nosuchmedium
+	has "$stderr" 'no medium "nosuchmedium"'
+	expect 64 ntt-report
+}
+
+@test "one file, complete or not there; standard output is checked" {
+	expect 0 ntt-report "$SHELF"
+	[ "$(tail -n 1 <<<"$output")" = "</html>" ]
+	expect 1 ntt-report -o /dev/full/x "$SHELF"
+	status=0
+	ntt-report "$SHELF" >/dev/full 2>"$T/err" || status=$?
+	[ $status = 1 ]
+	grep -q 'could not write' "$T/err"
+	mkdir "$T/dir"
+	expect 1 ntt-report -o "$T/dir" "$SHELF"
+	[ -z "$(ls -A "$T/dir")" ]
+	NTT_DB_URL=host=/nonexistent expect 75 ntt-report -o "$T/none" "$SHELF"
+	[ ! -e "$T/none" ]
+}
+
+@test "a photo of the label is part of the page" {
+	printf '\x89PNG\r\n\x1a\n%s' 'not much of a picture' >"$T/label.png"
+	report disk --photo "$T/label.png" "$DISK"
+	at disk '//img/@src' | sed 's/^data:image.png;base64,//' | base64 -d |
+		cmp - "$T/label.png"
+	[ -n "$(at disk '//img/@alt')" ]
+	echo text >"$T/label.txt"
+	expect 1 ntt-report --photo "$T/label.txt" "$DISK"
+	has "$stderr" "neither JPEG nor PNG"
+	expect 1 ntt-report --photo "$T/nothing" "$DISK"
+}
+
+@test "the map of an image that is only in the archive" {
+	mv "$MEDIA/accounts.map" "$T/"
+	sql "UPDATE medium SET image_path = '$T/gone.img'
+		WHERE medium_hash = '$DISK'"
+	report disk "$DISK"
+	sql "UPDATE medium SET image_path = '$MEDIA/accounts.img'
+		WHERE medium_hash = '$DISK'"
+	mv "$T/accounts.map" "$MEDIA/"
+	shows disk "16,766,976 of 16,777,216 bytes"
+	shows disk "archives/$DISK.tar.zst"
+}
