@@ -14,24 +14,29 @@
 #include "diag.h"
 #include "fsutil.h"
 #include "prog.h"
+#include "progress.h"
 #include "report.h"
+#include "report_collection.h"
 #include "tempfile.h"
 
 static struct {
 	const char *output, *photo;
+	int collection;
 } opt;
 
 static PGconn *db;
 
 static const struct option_help options[] = {
 	{ 'o', "output", "FILE", "write to FILE instead of standard output" },
+	{ 0, "collection", NULL, "report on all media; -o DIR/ a page for each" },
 	{ 0, "photo", "FILE", "a JPEG or PNG of the label, to be embedded" },
 	{ 0, NULL, NULL, NULL }
 };
 
 static const struct prog prog = {
 	"ntt-report",
-	"[-o FILE] [--photo FILE] HASH",
+	"[-o FILE] [--photo FILE] HASH\n"
+	"--collection [-o FILE | -o DIR/]",
 	"Report on a medium or the collection",
 	options
 };
@@ -64,6 +69,72 @@ write_page(const struct buf *page, const char *file)
 		die_errno("could not write %s: %m", quoted(file));
 }
 
+/* The time of the snapshot; caller frees. */
+static char *
+snapshot_time(void)
+{
+	PGresult *res = db_query(db, "SELECT to_char(now() AT TIME ZONE 'UTC', "
+	    "'YYYY-MM-DD HH24:MI:SS')");
+	char *when;
+
+	if (!res)
+		db_die("could not ask the time");
+	when = xstrdup(db_text(res, 0, 0));
+	PQclear(res);
+	return when;
+}
+
+/* A page for each medium in a directory, before the index that links them. */
+static void
+write_media(const struct overlap *o, const char *dir)
+{
+	struct buf page = BUF_INIT;
+	size_t i;
+
+	progress_start("reporting", "media", PROGRESS_COUNT, o->count);
+	for (i = 0; i < o->count; i++) {
+		const char *medium = db_text(o->media, (int)i, OVERLAP_HASH);
+		struct report r = { .index = "index.html", .overlap = o };
+		char *file = xasprintf("%s/%s.html", dir, medium);
+
+		buf_reset(&page);
+		report_open(&r, db, medium, &page);
+		report_medium(&r);
+		report_close(&r);
+		write_page(&page, file);
+		free(file);
+		progress_set(i + 1);
+	}
+	progress_stop();
+	buf_free(&page);
+}
+
+static void
+report_on_collection(void)
+{
+	struct overlap *o = xmalloc(sizeof *o);
+	struct buf page = BUF_INIT;
+	size_t len = opt.output ? strlen(opt.output) : 0;
+	int many = len > 0 && opt.output[len - 1] == '/';
+	char *when = snapshot_time(), *file = NULL;
+
+	if (overlap_load(o, db) < 0)
+		db_die("could not compare the media");
+	if (many) {
+		if (make_dirs(opt.output) < 0)
+			die_errno("could not make %s: %m", quoted(opt.output));
+		write_media(o, opt.output);
+		file = path_join(opt.output, "index.html");
+	}
+	report_collection(&page, o, when, many);
+	write_page(&page, many ? file : opt.output);
+	overlap_free(o);
+	buf_free(&page);
+	free(file);
+	free(when);
+	free(o);
+}
+
 static void
 report_on_medium(const char *name)
 {
@@ -91,10 +162,14 @@ parse_options(int argc, char **argv)
 	while ((name = prog_option(&value))) {
 		if (!strcmp(name, "output"))
 			opt.output = value;
-		else
+		else if (!strcmp(name, "photo"))
 			opt.photo = value;
+		else
+			opt.collection = 1;
 	}
-	prog_operands(1, 1);
+	if (opt.collection && opt.photo)
+		die_usage("--photo is for one medium");
+	prog_operands(!opt.collection, !opt.collection);
 	prog_config();
 }
 
@@ -103,7 +178,10 @@ main(int argc, char **argv)
 {
 	parse_options(argc, argv);
 	open_catalogue();
-	report_on_medium(prog_operand(0));
+	if (opt.collection)
+		report_on_collection();
+	else
+		report_on_medium(prog_operand(0));
 	PQfinish(db);
 	return EXIT_DONE;
 }

@@ -16,6 +16,7 @@
 #include "buf.h"
 #include "mapfile.h"
 #include "report_facts.h"
+#include "report_overlap.h"
 
 struct report {
 	PGconn *db;
@@ -29,7 +30,9 @@ struct report {
 	char *map_from, *map_error;	/* where it was, why there is none */
 	const char *photo_type;		/* MIME type, NULL: no photo */
 	struct buf photo;
-	const char *index;		/* href of the collection's page */
+	const char *index;		/* href of the collection's page, or
+					 * NULL: nothing is linked */
+	const struct overlap *overlap;	/* of the collection, or NULL */
 };
 
 enum report_column {

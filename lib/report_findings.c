@@ -9,7 +9,7 @@
 #include "report_page.h"
 
 /* Rows of a list; what is more is counted. */
-enum { SHOWN = 200, SAMPLES = 5, MEDIA_SHOWN = 40 };
+enum { SHOWN = 200 };
 
 static uint64_t
 cell(const PGresult *res, int row, int col)
@@ -223,137 +223,6 @@ report_damage(struct report *r)
 		}
 		page_section_end(b);
 	}
-	PQclear(res);
-}
-
-/* Duplicates. */
-
-/* This many of the contents here are also there. */
-static void
-put_shared(struct report *r, PGresult *res, uint64_t contents)
-{
-	struct buf *b = r->out;
-	int row;
-
-	page_table(b, "Media that hold some of the same contents", "Medium",
-	    "Name", "#Contents", "#Size", "#Share of these");
-	for (row = 1; row < PQntuples(res) && row <= MEDIA_SHOWN; row++) {
-		const char *hash = db_text(res, row, 0);
-
-		page_row(b);
-		page_cell_begin(b, 0);
-		if (r->index)
-			buf_printf(b, "<a href=\"%s.html\"><code>%.8s</code>"
-			    "</a>", hash, hash);
-		else
-			buf_printf(b, "<code>%s</code>", hash);
-		page_cell(b, db_text(res, row, 1));
-		page_count(b, cell(res, row, 2));
-		page_bytes(b, cell(res, row, 3));
-		page_cell_begin(b, 1);
-		if (cell(res, row, 2) == contents)
-			buf_puts(b, "all");
-		else
-			page_share(b, cell(res, row, 2), contents);
-	}
-	page_table_end(b);
-	if (PQntuples(res) - 1 > MEDIA_SHOWN)
-		buf_printf(b, "<p>And %d others.</p>\n", PQntuples(res) - 1 -
-		    MEDIA_SHOWN);
-}
-
-static void
-put_contained(struct report *r, PGresult *res, uint64_t contents)
-{
-	struct facts_sum failed = facts_of(&r->facts, "f", "failed_retryable");
-	struct facts_sum given_up = facts_of(&r->facts, "f",
-	    "failed_permanent");
-	struct facts_sum pending = facts_of(&r->facts, "f", "pending");
-	struct buf *b = r->out;
-	int row, count = 0;
-
-	for (row = 1; row < PQntuples(res); row++)
-		count += cell(res, row, 2) == contents;
-	if (count == 0)
-		return;
-	buf_puts(b, "<p><strong>Everything that was copied from this medium is "
-	    "also on ");
-	if (count > 1)
-		buf_printf(b, "each of %d other media</strong>", count);
-	for (row = 1; row < PQntuples(res) && count == 1; row++)
-		if (cell(res, row, 2) == contents) {
-			buf_puts(b, "<bdi>");
-			page_text(b, *db_text(res, row, 1) ? db_text(res, row,
-			    1) : db_text(res, row, 0));
-			buf_printf(b, "</bdi></strong> (<code>%s</code>)",
-			    db_text(res, row, 0));
-		}
-	if (failed.count + given_up.count + pending.count > 0) {
-		buf_puts(b, ", but ");
-		page_plural(b, failed.count + given_up.count + pending.count,
-		    "file was", "files were");
-		buf_puts(b, " not copied");
-	}
-	buf_puts(b, ".</p>\n");
-}
-
-/*
- * One pass over all media: the server keeps the contents of this one at hand
- * and looks up the others' in it.  Empty files tell nothing.
- */
-static PGresult *
-query_shared(const struct report *r)
-{
-	return report_query(r, "WITH mine AS MATERIALIZED (SELECT blobid, "
-	    "max(size) AS size, count(*) AS files FROM %1 WHERE blobid IS NOT "
-	    "NULL AND fs_type = 'f' AND size > 0 GROUP BY blobid), "
-	    "shared AS MATERIALIZED (SELECT DISTINCT o.medium_hash, blobid, "
-	    "mine.size FROM inode o JOIN mine USING (blobid) "
-	    "WHERE o.medium_hash <> $1), "
-	    "elsewhere AS (SELECT DISTINCT blobid, size FROM shared) "
-	    "SELECT NULL, NULL, count(*), coalesce(sum(size), 0), "
-	    "(SELECT count(*) FROM elsewhere), (SELECT coalesce(sum(size), 0) "
-	    "FROM elsewhere), coalesce(sum(files), 0), "
-	    "coalesce(sum(files * size), 0) FROM mine "
-	    "UNION ALL (SELECT medium_hash, (SELECT medium_human FROM medium m "
-	    "WHERE m.medium_hash = shared.medium_hash), count(*), sum(size), "
-	    "NULL, NULL, NULL, NULL FROM shared GROUP BY medium_hash "
-	    "ORDER BY sum(size) DESC, medium_hash)");
-}
-
-void
-report_duplicates(struct report *r)
-{
-	struct buf *b = r->out;
-	PGresult *res;
-	uint64_t contents, bytes;
-
-	if (!r->loaded || facts_of(&r->facts, "f", "success").count == 0)
-		return;
-	res = query_shared(r);
-	contents = cell(res, 0, 2);
-	bytes = cell(res, 0, 3);
-	page_section(b, "duplicates", "Duplicates");
-	page_list(b, "figures");
-	page_term(b, "Different contents");
-	buf_printf(b, "%s<br>%s", num_grouped(contents), num_bytes(bytes));
-	page_term(b, "Only on this medium");
-	buf_printf(b, "%s<br>%s", num_grouped(contents - cell(res, 0, 4)),
-	    num_bytes(bytes - cell(res, 0, 5)));
-	page_term(b, "Also on other media");
-	buf_printf(b, "%s<br>%s", num_grouped(cell(res, 0, 4)),
-	    num_bytes(cell(res, 0, 5)));
-	page_term(b, "Again on this medium");
-	buf_printf(b, "%s<br>%s", num_grouped(cell(res, 0, 6) - contents),
-	    num_bytes(cell(res, 0, 7) - bytes));
-	page_list_end(b);
-	buf_puts(b, "<p class=\"soft\">Of the files that were copied, without "
-	    "the empty ones.</p>\n");
-	if (PQntuples(res) > 1 && contents > 0) {
-		put_contained(r, res, contents);
-		put_shared(r, res, contents);
-	}
-	page_section_end(b);
 	PQclear(res);
 }
 

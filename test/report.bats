@@ -160,3 +160,48 @@ at() {
 	shows disk "16,766,976 of 16,777,216 bytes"
 	shows disk "archives/$DISK.tar.zst"
 }
+
+@test "the collection: totals, every medium, what is on what" {
+	report all --collection
+	[ "$(at all "//dt[.='Media']/../dd")" = 4 ]
+	saved=$(sql "SELECT (SELECT sum(size) FROM inode WHERE fs_type = 'f' AND
+		blobid IS NOT NULL) - (SELECT sum(size) FROM blobs WHERE blobid
+		IN (SELECT blobid FROM inode WHERE fs_type = 'f'))")
+	has "$(at all "//dt[.='Bytes saved']/../dd")" "$(((saved + 500) / 1000)) kB"
+	[ "$(xmllint --html --xpath "count(//h2[@id='media']/..//tbody/tr)" \
+		"$T/all.html" 2>/dev/null)" = 4 ]
+	row="//tr[contains(th, '$PAPERS')]"
+	[ "$(at all "$row/td[6]")" = 2 ]
+	[ "$(at all "//tr[contains(th, '$DISK')]/td[7]")" = 1 ]
+	shows all 'papers of &lt;b&gt;Anna &amp; son'
+	has "$(at all "//h2[@id='overlap']/../p[1]")" "also on others: copy."
+	# all of the copy is in the papers, and not the other way round
+	column=$(at all "//table[@class='matrix']//tr[contains(th, 'papers')]/th" |
+		cut -d ' ' -f 1)
+	[ "$(at all "//table[@class='matrix']//tr[contains(th, 'copy')]/td[$column]")" = 100 ]
+	[ "$(xmllint --html --xpath "count(//td[.='100'])" "$T/all.html" \
+		2>/dev/null)" = 1 ]
+	[ -z "$(at all "//a[contains(@href, '.html')]/@href")" ]
+	expect 64 ntt-report --collection "$DISK"
+	expect 64 ntt-report --collection --photo x
+}
+
+@test "a page for each medium, with an index that finds them" {
+	expect 0 ntt-report --collection -o "$T/out/"
+	[ "$(find "$T/out" -type f | wc -l)" = 5 ]
+	for link in $(grep -ohE 'href="[^#"][^":]*"' "$T"/out/*.html |
+		cut -d '"' -f 2 | sort -u); do
+		[ -f "$T/out/$link" ]
+	done
+	# the same numbers, whether media are compared one by one or all at once
+	for m in $PAPERS $COPY $DISK; do
+		report one "$m"
+		for f in "$T/one.html" "$T/out/$m.html"; do
+			xmllint --html --xpath "//h2[@id='duplicates']/..//dd |
+				//h2[@id='duplicates']/..//td" "$f" \
+				2>/dev/null >"$f.cells"
+			[ -s "$f.cells" ]
+		done
+		diff "$T/one.html.cells" "$T/out/$m.html.cells"
+	done
+}
