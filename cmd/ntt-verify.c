@@ -293,6 +293,13 @@ tell_item(const struct verify_item *item, const char *hex)
 	} else if (item->outcome == VERIFY_UNREADABLE) {
 		f.err = item->err;
 	}
+	/* this machine's want of descriptors says nothing of a blob */
+	if (exit_for_errno(f.err) == EXIT_AGAIN) {
+		progress_stop();
+		errno = f.err;
+		warn("could not read the store: %m");
+		finish(EXIT_AGAIN);
+	}
 	tell(&f);
 }
 

@@ -353,6 +353,8 @@ send_bytes(struct raw_writer *w, int fd, const char *a, size_t a_len,
 		};
 
 		n = writev(fd, iov, 2);
+		if (n < 0 && errno == EINTR && !(w->stop && w->stop()))
+			continue;
 		if (n >= 0 && (size_t)n < want && w->stop && w->stop()) {
 			errno = EINTR;
 			n = -1;

@@ -17,6 +17,7 @@
 
 #include "blake3.h"
 #include "buf.h"
+#include "fsutil.h"
 #include "store.h"
 
 enum { CLAIM = 16, WORKERS_MAX = 64, TICK_MS = 200 };
@@ -182,10 +183,10 @@ run_worker(struct worker *w, int commands, int done)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	w->buf = xmalloc(VERIFY_BUFFER);
 	clock_gettime(CLOCK_MONOTONIC, &w->started);
-	while (read(commands, &c, sizeof c) == sizeof c) {
+	while (read_full(commands, &c, sizeof c) == sizeof c) {
 		work_on(w, &c);
 		slot = (uint8_t)c.slot;
-		if (write(done, &slot, 1) != 1)
+		if (write_all(done, &slot, 1) < 0)
 			break;
 	}
 	_exit(0);
@@ -282,7 +283,7 @@ verify_pool_start(struct verify_pool *p, int slot, size_t count)
 	atomic_store(&p->shared->next[slot], 0);
 	p->waiting[slot] = p->workers;
 	for (i = 0; i < p->workers; i++)
-		if (write(p->commands[i], &c, sizeof c) != sizeof c)
+		if (write_all(p->commands[i], &c, sizeof c) < 0)
 			return -1;
 	return 0;
 }
@@ -315,7 +316,7 @@ verify_pool_wait(struct verify_pool *p, int slot,
 			return -1;
 		}
 		if (poll(&fd, 1, TICK_MS) > 0) {
-			if (read(p->done, &which, 1) != 1) {
+			if (read_full(p->done, &which, 1) != 1) {
 				errno = ECHILD;
 				return -1;
 			}
