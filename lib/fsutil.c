@@ -66,6 +66,16 @@ pread_full(int fd, void *bytes, size_t len, off_t offset)
 	return fill(fd, bytes, len, offset);
 }
 
+/* A directory that is new is worth no more than its name is. */
+static int
+make_dir(const char *path)
+{
+	if (mkdir(path, 0755) < 0)
+		return errno == EEXIST ? 0 : -1;
+	/* who may not read the directory above cannot sync it */
+	return fsync_parent(path) < 0 && errno != EACCES ? -1 : 0;
+}
+
 int
 make_dirs(const char *path)
 {
@@ -86,8 +96,7 @@ make_dirs(const char *path)
 			char c = *p;
 
 			*p = '\0';
-			if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-				rc = -1;
+			rc = make_dir(copy);
 			*p = c;
 		}
 		if (*p == '\0')
