@@ -1,21 +1,18 @@
 #define _GNU_SOURCE
 #include "buf.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "exits.h"
 
 static void __attribute__((noreturn))
 out_of_memory(void)
 {
-	static const char message[] = "ntt: out of memory\n";
-
-	if (write(STDERR_FILENO, message, sizeof message - 1) < 0) {
-		/* exit all the same */
-	}
+	/* stderr has no buffer, so this needs none */
+	fprintf(stderr, "%s: out of memory\n", program_invocation_short_name);
 	exit(EXIT_AGAIN);
 }
 
