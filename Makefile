@@ -32,6 +32,7 @@ LIB_OBJ = $(patsubst %.c,$(B)/%.o,$(LIB_SRC)) $(B)/lib/sqltext.o \
 UNIT = $(patsubst test/unit/%.c,$(B)/test/unit/%,$(wildcard test/unit/*_test.c))
 TOOLS = $(patsubst test/%.c,$(B)/test/%, \
 	$(wildcard test/bench/*.c test/tools/*.c))
+PRELOADS = $(patsubst test/%.c,$(B)/test/%.so,$(wildcard test/preload/*.c))
 FUZZERS = $(patsubst test/fuzz/%.c,$(B)/test/fuzz/%,$(wildcard test/fuzz/*.c))
 
 all: $(PROGRAMS:%=$(B)/bin/%)
@@ -74,6 +75,10 @@ $(B)/test/tools/%: $(B)/test/tools/%.o $(B)/libntt.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libntt.a \
 		$(LIBS_test_$*) $(BLAKE3_LIBS) -lm
 
+$(B)/test/preload/%.so: test/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 $(WARN) -fPIC -shared -o $@ $< -ldl
+
 # A fuzzer is a file with LLVMFuzzerTestOneInput(); without libFuzzer the
 # replay main feeds it the files it is given.
 $(B)/test/fuzz/%: $(B)/test/fuzz/%.o $(B)/test/replay.o $(B)/libntt.a
@@ -84,13 +89,16 @@ $(B)/test/fuzz/%: $(B)/test/fuzz/%.o $(B)/test/replay.o $(B)/libntt.a
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 .PHONY: all deps check check-asan tests bench install uninstall dist clean \
-	quickstart help
+	quickstart help prove defects valgrind tsan analyze coverage
 
 help:
 	@echo 'make              the programs, in $(B)/bin'
 	@echo 'make quickstart   install what is missing, build, run a sample medium'
 	@echo 'make check        install what the tests need, build, run them'
 	@echo 'make check-asan   the same tests with ASan and UBSan'
+	@echo 'make prove        try to break the promises for TIME seconds (900), SEED=N'
+	@echo 'make defects      plant defects in a copy: which are noticed?'
+	@echo 'make valgrind, make tsan, make analyze, make coverage'
 	@echo 'make bench        measure against peers; bench-NAME for one of:'
 	@echo '                  $(BENCHES)'
 	@echo 'make deps         install what building needs'
@@ -107,7 +115,7 @@ check:
 	$(MAKE) -s -j$$(nproc) tests
 	NTT_BUILD=$(B) test/run
 
-tests: all $(UNIT) $(FUZZERS) $(TOOLS)
+tests: all $(UNIT) $(FUZZERS) $(TOOLS) $(PRELOADS)
 
 # Inside user-mode-linux there is no room for the sanitizer's shadow memory.
 SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -117,6 +125,22 @@ check-asan:
 	$(MAKE) -s -j$$(nproc) tests B=$(B)-asan CFLAGS='$(SANITIZE)'
 	NTT_BUILD=$(B)-asan ASAN_OPTIONS=detect_leaks=0 \
 		NTT_TEST_NOT='mount_uml|sandbox' test/run
+
+# Bounded by TIME; what it did not keep it prints with the command that does
+# the same again.
+TIME = 900
+SEED = $(shell date +%s)
+prove:
+	contrib/install-deps test
+	$(MAKE) -s -j$$(nproc) tests
+	test/prove/prove --build $(B) --time $(TIME) --seed $(SEED)
+
+defects: tests
+	test/prove/defects/run
+
+valgrind tsan analyze coverage:
+	contrib/install-deps test analyze
+	B=$(B) test/analyze/$@
 
 BENCHES = $(patsubst test/bench/%.sh,%,$(wildcard test/bench/*.sh))
 bench: $(BENCHES:%=bench-%)

@@ -1,17 +1,21 @@
 /*
- * stepper kill|ERRNO|once:ERRNO N COMMAND...: runs a command and, at its Nth
- * system call that changes something outside of it, kills it, or makes that
- * call (once) or that and every one like it after it fail with ERRNO.
+ * stepper kill|term|ERRNO|once:ERRNO N COMMAND...: runs a command and, at its
+ * Nth system call that changes something outside of it, kills it, or sends it
+ * SIGTERM, or makes that call (once) or that and every one like it after it
+ * fail with ERRNO.
+ *
+ * stepper count FILE COMMAND...: writes the number of such calls to FILE.
  *
  * Counted in the main thread: writes to other files than standard error and
  * output, truncations, syncs, creations, links, renames, removals.  "send"
- * (to the database) is counted for kill alone.  Exit status: that of the
- * command; 137 killed; 99 it ended before its Nth call.
+ * (to the database) is counted for kill, term and count alone.  Exit status:
+ * that of the command; 137 killed; 99 it ended before its Nth call.
  */
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -84,11 +88,12 @@ fail_call(pid_t pid, long result, int entering)
 }
 #endif
 
+static long seen;
+
 static int
-follow(pid_t pid, int error, int once, long n)
+follow(pid_t pid, int error, int once, long n, int term)
 {
 	struct ptrace_syscall_info info;
-	long seen = 0;
 	int status, deliver = 0, failing = 0;
 
 	for (;;) {
@@ -116,6 +121,11 @@ follow(pid_t pid, int error, int once, long n)
 		    weight(&info) < (error ? 2 : 1) || ++seen < n ||
 		    (once && seen > n))
 			continue;
+		if (!error && term) {
+			if (seen == n)
+				kill(pid, SIGTERM);
+			continue;
+		}
 		if (!error) {
 			kill(pid, SIGKILL);
 			waitpid(pid, &status, 0);
@@ -126,16 +136,28 @@ follow(pid_t pid, int error, int once, long n)
 	}
 }
 
+static void
+write_count(const char *file)
+{
+	FILE *f = fopen(file, "w");
+
+	if (!f || fprintf(f, "%ld\n", seen) < 0 || fclose(f) == EOF)
+		err(1, "%s", file);
+}
+
 int
 main(int argc, char **argv)
 {
-	int status, error = 0, once;
+	int status, error = 0, once, count, term;
 	pid_t pid;
 
 	if (argc < 4)
-		errx(64, "usage: stepper kill|ERRNO|once:ERRNO N COMMAND...");
+		errx(64, "usage: stepper kill|term|ERRNO|once:ERRNO N "
+		    "COMMAND...\n       stepper count FILE COMMAND...");
+	count = !strcmp(argv[1], "count");
+	term = !strcmp(argv[1], "term");
 	once = !strncmp(argv[1], "once:", 5);
-	if (strcmp(argv[1], "kill"))
+	if (strcmp(argv[1], "kill") && !term && !count)
 		error = atoi(argv[1] + (once ? 5 : 0));
 	pid = fork();
 	if (pid < 0)
@@ -150,5 +172,9 @@ main(int argc, char **argv)
 	if (ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD |
 	    PTRACE_O_EXITKILL) < 0)
 		err(1, "ptrace");
-	return follow(pid, error, once, atol(argv[2]));
+	status = follow(pid, error, once, count ? LONG_MAX : atol(argv[2]),
+	    term);
+	if (count)
+		write_count(argv[2]);
+	return status;
 }

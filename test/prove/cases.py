@@ -1,0 +1,214 @@
+"""Cases of a scenario: one disturbance each, then the promises, then the same
+command again, then the promises of what is finished."""
+import os
+import re
+import struct
+
+import order
+from world import FAMILIES, Broken
+
+KINDS = ("order", "fault", "kill", "term", "sim")
+
+# What can happen to a call.  With + it goes on happening.
+FAULTS = {
+    "write": ("1+:ENOSPC", "1:EIO", "1:EINTR", "1:short"),
+    "sync": ("1:EIO", "1+:ENOSPC"),
+    "rename": ("1:EIO", "1+:ENOSPC"),
+    "link": ("1:EIO", "1+:ENOSPC"),
+    "open": ("1:EIO", "1+:EMFILE"),
+    "mkdir": ("1+:ENOSPC", "1:EIO"),
+    "malloc": ("1:ENOMEM", "1+:ENOMEM"),
+    "read": ("1:EIO", "1:EINTR", "1:short"),
+    "unlink": ("1:EIO",),
+    "close": ("1:EIO",),
+    "send": ("1:ECONNRESET",),
+    "recv": ("1:ECONNRESET",),
+    "fork": ("1:EAGAIN",),
+    "truncate": ("1+:ENOSPC",),
+    "stat": ("1:EIO",),
+    "mount": ("1:EPERM",),
+}
+# What no program may even notice.
+HARMLESS = ("EINTR", "short")
+MOST_OF_A_FAMILY = 150
+
+
+class Case:
+    def __init__(self, s, kind, detail):
+        self.s, self.kind, self.detail = s, kind, detail
+        self.name = "%s/%s%s" % (s.name, kind, "/" + detail if detail else "")
+
+    def run(self):
+        self.s.restore()
+        getattr(self, "do_" + self.kind)()
+
+    # ---- what was disturbed
+
+    def now(self):
+        """What holds at every moment."""
+        s = self.s
+        s.w.reap()
+        if not hasattr(s, "early"):
+            try:
+                sources = s.sources()
+            except Broken:
+                sources = {}
+            s.w.check(False, sources, s.ignore + getattr(s, "broken", ()))
+
+    def again(self):
+        s = self.s
+        done = s.w.run(*s.command())
+        if done.status not in s.again + s.ok:
+            raise Broken("run again, it ends with %d: %s" % (
+                done.status, done.err.strip()))
+        self.complete()
+
+    def complete(self):
+        s = self.s
+        s.complete()
+        left = s.w.sql("SELECT count(*) FROM inode WHERE status::text "
+                       "LIKE 'failed%'")
+        if left != "0":
+            raise Broken("%s inodes are blamed: %s" % (left, s.w.sql(
+                "SELECT errors FROM inode WHERE status::text LIKE "
+                "'failed%' LIMIT 1")))
+
+    def said(self, done):
+        """One clear line, whoever ends without success."""
+        if done.status == 3 and done.out:
+            return      # findings
+        if not re.search(r"^ntt-[a-z-]+: .", done.err, re.M):
+            raise Broken("exit %d and it says \"%s\"" % (
+                done.status, done.err.strip()))
+
+    # ---- faults
+
+    def environment(self, fault):
+        w = self.s.w
+        counts = os.path.join(w.dir, "counts")
+        if os.path.exists(counts):
+            os.unlink(counts)
+        return {"LD_PRELOAD": os.path.join(
+                    w.cluster.build, "test", "preload", "fault.so"),
+                "NTT_FAULT_IN": self.s.program, "NTT_FAULT": fault,
+                "NTT_FAULT_COUNTS": counts}
+
+    def counts(self):
+        try:
+            with open(os.path.join(self.s.w.dir, "counts"), "rb") as f:
+                n = struct.unpack("%dQ" % (len(FAMILIES) + 1), f.read())
+        except (FileNotFoundError, struct.error):
+            raise Broken("%s was not run" % self.s.program) from None
+        return dict(zip(FAMILIES, n)), n[-1]
+
+    def do_fault(self):
+        s = self.s
+        done = s.w.run(*s.command(), env=self.environment(self.detail))
+        reached = self.counts()[1]
+        if done.status in s.ok:
+            s.w.reap()
+            self.complete()
+            return
+        if not reached:
+            raise Broken("nothing failed, and it ends with %d: %s" % (
+                done.status, done.err.strip()))
+        if self.s.mime and self.detail.startswith("malloc:") and \
+                "signal" in done.err + "signal" * (done.status >= 128):
+            self.now()
+            self.again()
+            return
+        if done.status >= 128:
+            raise Broken("it ends with signal %d: %s" % (
+                done.status - 128, done.err.strip()))
+        if self.detail.rpartition(":")[2] in HARMLESS and \
+                not s.reads_by_others:
+            raise Broken("a call that did half, or nothing yet, is no "
+                         "failure; exit %d: %s" % (done.status,
+                                                   done.err.strip()))
+        self.said(done)
+        self.now()
+        self.again()
+
+    # ---- kills
+
+    def do_kill(self):
+        s = self.s
+        done = s.w.run("stepper", "kill", self.detail, *s.command())
+        if done.status == 99:
+            s.w.reap()
+            self.complete()
+            return
+        if done.status != 137:
+            raise Broken("it ends with %d: %s" % (done.status, done.err))
+        self.now()
+        self.again()
+
+    def do_term(self):
+        s = self.s
+        done = s.w.run("stepper", "term", self.detail, *s.command())
+        if done.status == 99 or done.status in s.ok:
+            s.w.reap()
+            self.complete()
+            return
+        if done.status not in (143, 75):
+            raise Broken("SIGTERM ends it with %d: %s" % (
+                done.status, done.err.strip()))
+        self.now()
+        self.again()
+
+    # ---- the order of things
+
+    def do_order(self):
+        s = self.s
+        log = os.path.join(s.w.dir, "trace")
+        done = s.w.run(*order.strace(log), *s.command())
+        if done.status not in s.ok:
+            raise Broken("nothing was disturbed, and it ends with %d: %s" % (
+                done.status, done.err.strip()))
+        s.w.reap()
+        wrong = order.check(log, s.w)
+        if wrong:
+            raise Broken("\n".join(wrong[:5]))
+        self.complete()
+
+
+def mixed(rng, groups, most):
+    """All kinds of disturbances early, each group in a random order."""
+    out = []
+    for g in groups:
+        rng.shuffle(g)
+        del g[most:]
+    while any(groups):
+        for g in groups:
+            if g:
+                out.append(g.pop())
+    return out
+
+
+def all_of(s, rng, a):
+    """Every case of a scenario that is prepared."""
+    groups = []
+    probe = Case(s, "fault", "none:0:EIO")
+    s.restore()
+    done = s.w.run(*s.command(), env=probe.environment("none:0:EIO"))
+    if done.status not in s.ok:
+        raise Broken("exit %d: %s" % (done.status, done.err.strip()))
+    s.w.reap()
+    counts = probe.counts()[0]
+    probe.complete()
+    for family, kinds in FAULTS.items():
+        for kind in kinds:
+            at, _, error = kind.partition(":")
+            groups.append([Case(s, "fault", "%s:%d%s:%s" % (
+                family, n, at[1:], error))
+                for n in range(1, counts[family] + 2)])
+    steps = os.path.join(s.w.dir, "steps")
+    s.restore()
+    s.w.run("stepper", "count", steps, *s.command())
+    s.w.reap()
+    with open(steps) as f:
+        steps = int(f.read())
+    for kind in ("kill", "term"):
+        groups.append([Case(s, kind, str(n)) for n in range(1, steps + 2)])
+    most = 10 ** 9 if a.all or a.case or a.list else MOST_OF_A_FAMILY
+    return [Case(s, "order", "")] + mixed(rng, groups, most)

@@ -1,0 +1,394 @@
+"""The programs that write, each in a state where it has work to do: how the
+state is made, the command, and what finishes the medium afterwards."""
+import os
+import subprocess
+
+import world
+
+M = "aaaabbbbccccdddd0000111122223333"
+SCENARIOS = {}
+
+
+def scenario(cls):
+    SCENARIOS[cls.name] = cls
+    return cls
+
+
+class Scenario:
+    """ok: what the command may say when nothing disturbs it.  again: what it
+    may say the second time, when all may be done."""
+    name = program = None
+    ok, again = (0,), (0, 2)
+    needs_mount = False
+    reads_by_others = False     # libraries that give up at EINTR
+    mime = False                # libmagic dies where there is no memory
+    ignore = ()         # of the checker
+    finish = ()         # commands after the command
+
+    def __init__(self, w):
+        self.w = w
+        self.src = os.path.join(w.dir, "src-" + self.name)
+        self.image = os.path.join(w.dir, self.name + ".img")
+
+    def prepare(self):
+        self.w.fresh()
+        world.small_tree(self.src)
+        self.setup()
+        self.w.save(self.name.replace("-", "_"))
+
+    def restore(self):
+        self.w.restore(self.name.replace("-", "_"))
+
+    def raw(self):
+        return os.path.join(self.w.home, "raw", M + ".raw")
+
+    def setup(self):
+        pass
+
+    def sources(self):
+        return {M: self.src}
+
+    def complete(self):
+        """After the last command: everything is done, and right."""
+        for argv in self.finish:
+            self.w.must(*argv, ok=(0, 2))
+        self.w.reap()
+        self.w.check(True, self.sources(), self.ignore)
+
+    def enumerate(self):
+        self.w.must("ntt-enum", "-q", self.src, M, self.raw())
+
+    def load(self):
+        self.enumerate()
+        self.w.must("ntt-loader", "-q", self.raw(), M)
+
+    def copy(self):
+        self.load()
+        self.w.must("ntt-copier", "-q", "-m", M)
+
+
+COPY = ("ntt-copier", "-q", "-m", M)
+
+
+@scenario
+class Enum(Scenario):
+    name, program = "enum", "ntt-enum"
+
+    def command(self):
+        return ["ntt-enum", "-q", self.src, M, self.raw()]
+
+    def complete(self):
+        self.w.must("ntt-loader", "-q", self.raw(), M, ok=(0, 2))
+        self.w.must(*COPY, ok=(0, 2))
+        super().complete()
+
+
+@scenario
+class Loader(Scenario):
+    name, program = "loader", "ntt-loader"
+    finish = (COPY,)
+
+    def setup(self):
+        self.enumerate()
+
+    def command(self):
+        return ["ntt-loader", "-q", self.raw(), M]
+
+
+@scenario
+class LoaderReplace(Scenario):
+    name, program = "loader-replace", "ntt-loader"
+    finish = (COPY,)
+    broken = ("list-catalogue", "source-paths")
+
+    def setup(self):
+        self.load()
+        with open(self.src + "/later", "w") as f:
+            f.write("later\n")
+        self.enumerate()
+
+    def command(self):
+        return ["ntt-loader", "-q", "--replace", self.raw(), M]
+
+
+@scenario
+class Copier(Scenario):
+    name, program = "copier", "ntt-copier"
+
+    def setup(self):
+        self.load()
+
+    def command(self):
+        return ["ntt-copier", "-q", "-m", M, "--batch-size", "2",
+                "--mime", self.mime and "always" or "never"]
+
+
+@scenario
+class CopierParanoid(Copier):
+    name = "copier-paranoid"
+    mime = True
+
+    def command(self):
+        return super().command() + ["--paranoid"]
+
+
+@scenario
+class Workers(Scenario):
+    name, program = "workers", "ntt-copy-workers"
+    mime = True
+
+    def setup(self):
+        self.load()
+
+    def command(self):
+        return ["ntt-copy-workers", "-q", "-m", M, "-w", "2", "--wait"]
+
+
+@scenario
+class WorkersCopier(Workers):
+    """The failure is in the workers, their parent has to tell."""
+    name, program = "workers-copier", "ntt-copier"
+
+
+@scenario
+class Archiver(Scenario):
+    name, program = "archiver", "ntt-archiver"
+
+    def setup(self):
+        self.copy()
+        w = self.w
+        os.makedirs(w.home + "/img", exist_ok=True)
+        image = w.home + "/img/" + M + ".img"
+        world.make_image(self.src, image, 4)
+        with open(w.home + "/img/" + M + ".map", "w") as f:
+            f.write("0x0 + 1\n0x0 0x400000 +\n")
+        w.sql("UPDATE medium SET source_kind = 'image', source_path = NULL")
+
+    def command(self):
+        return ["ntt-archiver", "-q", M]
+
+    def complete(self):
+        super().complete()
+        for d in ("img", "raw"):
+            left = os.listdir(os.path.join(self.w.home, d))
+            if left:
+                raise world.Broken("sources left: %s" % left)
+
+
+@scenario
+class ReHardlink(Scenario):
+    name, program = "re-hardlink", "ntt-re-hardlink"
+    ignore = ()
+    broken = ("tree-link", "tree-lost")
+
+    def setup(self):
+        self.copy()
+        tree = os.path.join(self.w.home, "archived", M)
+        os.unlink(tree + "/one")
+        os.unlink(tree + "/link")
+        with open(tree + "/copy", "wb") as to, \
+                open(tree + "/large", "rb") as f:
+            to.write(f.read())
+        os.rename(tree + "/copy", tree + "/large")
+
+    def command(self):
+        return ["ntt-re-hardlink", "-q", "-m", M]
+
+
+@scenario
+class RecoverFailed(Scenario):
+    name, program = "recover-failed", "ntt-recover-failed"
+    finish = (COPY,)
+
+    def setup(self):
+        self.load()
+        os.rename(self.src + "/one", self.src + "/away")
+        self.w.must("ntt-copier", "-q", "-m", M, ok=(3,))
+        os.rename(self.src + "/away", self.src + "/one")
+
+    def command(self):
+        return ["ntt-recover-failed", "reset-failures", "-q", "-m", M,
+                "--execute"]
+
+
+@scenario
+class MarkExcluded(Scenario):
+    name, program = "mark-excluded", "ntt-mark-excluded"
+    finish = (COPY,)
+
+    def setup(self):
+        self.load()
+        with open(self.w.dir + "/patterns", "w") as f:
+            f.write("^d/\nlarge\n")
+
+    def command(self):
+        return ["ntt-mark-excluded", "-q", M, "--patterns",
+                self.w.dir + "/patterns"]
+
+    def complete(self):
+        super().complete()
+        got = self.w.sql("SELECT count(*) FROM path WHERE exclude_reason "
+                         "IS NOT NULL")
+        if got != "6":
+            raise world.Broken("%s paths are excluded" % got)
+
+
+@scenario
+class Verify(Scenario):
+    name, program = "verify", "ntt-verify"
+
+    def setup(self):
+        self.copy()
+
+    def command(self):
+        return ["ntt-verify", "-q", "-m", M, "--sample-rate", "1", "-w", "1"]
+
+    def complete(self):
+        super().complete()
+        got = self.w.sql("SELECT count(*) FROM blobs WHERE last_checked "
+                         "IS NULL")
+        if got != "0":
+            raise world.Broken("%s blobs were not checked" % got)
+
+
+@scenario
+class MigrateEmpty(Scenario):
+    name, program = "migrate-empty", "ntt-verify"
+    OLD = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    NEW = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+    broken = ("store-bytes", "success-blob", "source-bytes", "blob-row",
+              "blob-file")
+
+    def setup(self):
+        self.copy()
+        root = self.w.home + "/by-hash/"
+        os.makedirs(root + "e3/b0")
+        os.rename(root + "af/13/" + self.NEW, root + "e3/b0/" + self.OLD)
+        self.w.sql("INSERT INTO blobs SELECT '%s', size, created_at, NULL, "
+                   "n_hardlinks FROM blobs WHERE blobid = '%s'; "
+                   "UPDATE inode SET blobid = '%s' WHERE blobid = '%s'; "
+                   "DELETE FROM blobs WHERE blobid = '%s'" % (
+                       self.OLD, self.NEW, self.OLD, self.NEW, self.NEW))
+
+    def command(self):
+        return ["ntt-verify", "-q", "--migrate-empty"]
+
+
+@scenario
+class Mount(Scenario):
+    name, program = "mount", "ntt-mount-helper"
+    needs_mount = reads_by_others = True
+
+    def setup(self):
+        world.make_image(self.src, self.image)
+
+    def sources(self):
+        return {}
+
+    def command(self):
+        return ["ntt-mount-helper", "-q", "mount", M, self.image]
+
+    def complete(self):
+        point = os.path.join(self.w.home, "mnt", M)
+        if not os.path.ismount(point):
+            raise world.Broken("it is not mounted")
+        subprocess.run(["cmp", self.src + "/large", point + "/large"],
+                       check=True)
+        self.w.must("ntt-mount-helper", "-q", "unmount", M)
+        super().complete()
+
+
+@scenario
+class Unmount(Mount):
+    name = "unmount"
+
+    def setup(self):
+        super().setup()
+
+    def restore(self):
+        super().restore()
+        self.w.must("ntt-mount-helper", "-q", "mount", M, self.image)
+
+    def command(self):
+        return ["ntt-mount-helper", "-q", "unmount", M]
+
+    def complete(self):
+        Scenario.complete(self)
+
+
+@scenario
+class Orchestrator(Scenario):
+    name, program = "orchestrator", "ntt-orchestrator"
+
+    def command(self):
+        return ["ntt-orchestrator", "-q", self.src]
+
+    def sources(self):
+        out = self.w.sql("SELECT medium_hash FROM medium")
+        if not out:
+            raise world.Broken("there is no medium")
+        return {out: self.src}
+
+    def complete(self):
+        super().complete()
+        if self.w.sql("SELECT count(*) FROM medium WHERE archived_at "
+                      "IS NOT NULL") != "1":
+            raise world.Broken("it is not archived")
+
+
+@scenario
+class OrchestratorImage(Scenario):
+    name, program = "orchestrator-image", "ntt-orchestrator"
+    needs_mount = True
+
+    def setup(self):
+        world.make_image(self.src, self.image)
+
+    def command(self):
+        return ["ntt-orchestrator", "-q", "--image", self.image]
+
+    def sources(self):
+        return {}
+
+    def complete(self):
+        super().complete()
+        if self.w.sql("SELECT count(*) FROM medium WHERE archived_at "
+                      "IS NOT NULL") != "1":
+            raise world.Broken("it is not archived")
+        if self.w.sql("SELECT count(*) FROM inode WHERE status = "
+                      "'success' AND fs_type = 'f'") != "6":
+            raise world.Broken("not all files of the image were copied")
+
+
+@scenario
+class Migrate(Scenario):
+    name, program = "db-migrate", "ntt-db"
+
+    def prepare(self):
+        self.w.fresh(migrate=False)
+        world.small_tree(self.src)
+        self.w.save("db_migrate")
+
+    def command(self):
+        return ["ntt-db", "migrate", "-q"]
+
+    def early(self):
+        """There is no schema to look at before."""
+        return True
+
+    def complete(self):
+        self.copy()
+        super().complete()
+
+
+@scenario
+class CheckMultipart(Scenario):
+    name, program = "check-multipart", "ntt-check-multipart"
+    ok, again = (0, 1, 3), (0, 1, 3)
+
+    def setup(self):
+        Archiver.setup(self)
+        self.w.must("ntt-archiver", "-q", M)
+
+    def command(self):
+        return ["ntt-check-multipart", "-q", "--min-size", "1"]

@@ -1,0 +1,2 @@
+def cases(a, cluster, base, number):
+    return iter(())
