@@ -8,20 +8,26 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bagit.h"
 #include "buf.h"
 #include "catalogue.h"
+#include "config.h"
 #include "db.h"
 #include "diag.h"
+#include "export.h"
 #include "fsutil.h"
+#include "num.h"
 #include "prog.h"
 #include "progress.h"
 #include "report.h"
 #include "report_collection.h"
+#include "sig.h"
+#include "store.h"
 #include "tempfile.h"
 
 static struct {
-	const char *output, *photo;
-	int collection;
+	const char *output, *photo, *bag;
+	int collection, dfxml, bodyfile;
 } opt;
 
 static PGconn *db;
@@ -29,6 +35,9 @@ static PGconn *db;
 static const struct option_help options[] = {
 	{ 'o', "output", "FILE", "write to FILE instead of standard output" },
 	{ 0, "collection", NULL, "report on all media; -o DIR/ a page for each" },
+	{ 0, "dfxml", NULL, "print Digital Forensics XML" },
+	{ 0, "bodyfile", NULL, "print a body file of the Sleuth Kit" },
+	{ 0, "bagit", "DIR", "make a bag (RFC 8493) of the medium's files" },
 	{ 0, "photo", "FILE", "a JPEG or PNG of the label, to be embedded" },
 	{ 0, NULL, NULL, NULL }
 };
@@ -36,7 +45,9 @@ static const struct option_help options[] = {
 static const struct prog prog = {
 	"ntt-report",
 	"[-o FILE] [--photo FILE] HASH\n"
-	"--collection [-o FILE | -o DIR/]",
+	"--collection [-o FILE | -o DIR/]\n"
+	"--dfxml | --bodyfile [-o FILE] HASH\n"
+	"--bagit DIR HASH",
 	"Report on a medium or the collection",
 	options
 };
@@ -153,10 +164,89 @@ report_on_medium(const char *name)
 	free(medium);
 }
 
+/* A medium that has contents; caller frees. */
+static char *
+find_loaded(const char *name)
+{
+	char *medium = catalogue_medium_or_die(db, name);
+	int loaded = catalogue_loaded(db, medium);
+
+	if (loaded < 0)
+		db_die("could not look at %s", medium);
+	if (!loaded)
+		die(EXIT_FAILED, "medium %s is not loaded", medium);
+	return medium;
+}
+
+static void
+export_medium(const char *name)
+{
+	char *medium = find_loaded(name);
+	struct tempfile t = { .fd = -1 };
+	FILE *out = stdout;
+	int rc, bad;
+
+	if (opt.output) {
+		if (tempfile_open(&t, opt.output) < 0 ||
+		    !(out = fdopen(dup(t.fd), "w")))
+			die_errno("could not write %s: %m",
+			    quoted(opt.output));
+	}
+	rc = opt.dfxml ? export_dfxml(db, medium, out) :
+	    export_bodyfile(db, medium, out);
+	if (rc < 0)
+		db_die("could not list %s", medium);
+	if (opt.output) {
+		bad = ferror(out);
+		if (fclose(out) != 0 || bad || tempfile_commit(&t) < 0)
+			die_errno("could not write %s: %m",
+			    quoted(opt.output));
+	}
+	free(medium);
+}
+
+static void
+warn_lost(const char *what, const char *why)
+{
+	progress_hide();
+	warn("%s is not in the bag: %s", quoted(what), why);
+}
+
+static int
+make_bag(const char *name)
+{
+	char *medium = find_loaded(name);
+	struct store store;
+	struct bagit bag;
+	int rc;
+
+	sig_catch();
+	if (store_open(&store, config_get(CONFIG_BYHASH_ROOT)) < 0)
+		die_errno("could not open the store %s: %m",
+		    quoted(config_get(CONFIG_BYHASH_ROOT)));
+	progress_start("bagging", NULL, PROGRESS_BYTES, 0);
+	rc = bagit_make(&bag, db, medium, &store, opt.bag, progress_set,
+	    sig_caught, warn_lost);
+	progress_stop();
+	store_close(&store);
+	if (sig_caught())
+		exit(EXIT_SIGNAL + sig_caught());
+	if (rc < 0)
+		die(bag.status, "could not make a bag of %s: %s", medium,
+		    bag.error);
+	say("%s files, %s", num_grouped(bag.files), num_bytes(bag.bytes));
+	if (bag.not_copied)
+		warn("%s files were never copied and are not in the bag",
+		    num_grouped(bag.not_copied));
+	free(medium);
+	return bag.not_copied || bag.lost ? EXIT_PARTIAL : EXIT_DONE;
+}
+
 static void
 parse_options(int argc, char **argv)
 {
 	const char *name, *value;
+	int formats;
 
 	prog_start(&prog, argc, argv);
 	while ((name = prog_option(&value))) {
@@ -164,11 +254,23 @@ parse_options(int argc, char **argv)
 			opt.output = value;
 		else if (!strcmp(name, "photo"))
 			opt.photo = value;
+		else if (!strcmp(name, "bagit"))
+			opt.bag = value;
+		else if (!strcmp(name, "dfxml"))
+			opt.dfxml = 1;
+		else if (!strcmp(name, "bodyfile"))
+			opt.bodyfile = 1;
 		else
 			opt.collection = 1;
 	}
-	if (opt.collection && opt.photo)
-		die_usage("--photo is for one medium");
+	formats = opt.collection + opt.dfxml + opt.bodyfile + !!opt.bag;
+	if (formats > 1)
+		die_usage("--collection, --dfxml, --bodyfile and --bagit "
+		    "exclude each other");
+	if (opt.photo && formats)
+		die_usage("--photo is for the page of one medium");
+	if (opt.bag && opt.output)
+		die_usage("--bagit DIR says where");
 	prog_operands(!opt.collection, !opt.collection);
 	prog_config();
 }
@@ -176,12 +278,18 @@ parse_options(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	int status = EXIT_DONE;
+
 	parse_options(argc, argv);
 	open_catalogue();
 	if (opt.collection)
 		report_on_collection();
+	else if (opt.bag)
+		status = make_bag(prog_operand(0));
+	else if (opt.dfxml || opt.bodyfile)
+		export_medium(prog_operand(0));
 	else
 		report_on_medium(prog_operand(0));
 	PQfinish(db);
-	return EXIT_DONE;
+	return status;
 }

@@ -205,3 +205,135 @@ at() {
 		diff "$T/one.html.cells" "$T/out/$m.html.cells"
 	done
 }
+
+@test "DFXML: well-formed, in the order of the schema, nothing lost" {
+	expect 0 ntt-report --dfxml -o "$T/papers.xml" "$PAPERS"
+	expect 0 ntt-report --dfxml "$DISK"
+	printf '%s\n' "$output" >"$T/disk.xml"
+	xmllint --noout "$T/papers.xml" "$T/disk.xml"
+	xpath() {
+		xmllint --xpath "$2" "$T/$1.xml"
+	}
+	file="*[local-name()='fileobject']"
+	[ "$(xpath papers "count(//$file)")" = "$(sql "SELECT count(*) FROM path
+		WHERE medium_hash = '$PAPERS'")" ]
+	# elements of a fileobject only in the order of the schema
+	order="filename error partition id name_type filesize alloc inode nlink
+		mtime libmagic byte_runs hashdigest"
+	for f in papers disk; do
+		xpath $f "//$file/*[namespace-uri()=namespace-uri(..)]" |
+			grep -oE '<[a-z_]+' | tr -d '<' | grep -v byte_run$ |
+			awk -v order="$order" 'BEGIN { n = split(order, o)
+				for (i = 1; i <= n; i++) place[o[i]] = i }
+				!place[$1] { print "unknown: " $1 }
+				$1 != "filename" && place[$1] <= last {
+					print $1 " out of order" }
+				{ last = place[$1] }' >"$T/wrong"
+		[ ! -s "$T/wrong" ] || { head "$T/wrong"; return 1; }
+	done
+	damaged="//$file[*='p1/accounts/3.dbf']"
+	[ "$(xpath disk "string($damaged//*[local-name()='byte_run']/@file_offset)")" = 4096 ]
+	[ "$(xpath disk "string($damaged//*[local-name()='byte_run']/@len)")" = 6144 ]
+	[ "$(xpath disk "string($damaged/*[local-name()='partition'])")" = 1 ]
+	[ "$(xpath disk "string($damaged/*[local-name()='mtime'])")" = 1993-03-02T00:00:00Z ]
+	id=$(xpath disk "string($damaged/*[local-name()='hashdigest'])")
+	[ "$(b3sum "$COLLECTION/archived/$DISK/p1/accounts/3.dbf" | cut -c1-64)" = "$id" ]
+	has "$(xpath papers "string(//*[local-name()='filename_hex'])")" 3c623e626f6c64ff
+	[ "$(xpath papers "count(//$file[*='names/new&#10;line'])")" = 1 ]
+	expect 1 ntt-report --dfxml "$SHELF"
+	has "$stderr" "not loaded"
+}
+
+@test "a body file that mactime reads" {
+	need mactime sleuthkit
+	expect 0 ntt-report --bodyfile -o "$T/body" "$PAPERS"
+	[ "$(wc -l <"$T/body")" = "$(sql "SELECT count(*) FROM path WHERE
+		medium_hash = '$PAPERS'")" ]
+	[ "$(awk -F '|' 'NF != 11' "$T/body" | wc -l)" = 0 ]
+	mactime -b "$T/body" -d -y -z UTC >"$T/line" 2>"$T/err"
+	[ ! -s "$T/err" ]
+	grep -q '^1994-01-11T00:00:00Z,4994,m...,r/r---------,0,0,[0-9]*,"/letters/letter 1994-1.txt"$' "$T/line"
+	grep -qF 'a|b&c' "$T/line"
+	grep -qF '%0A' "$T/line"
+}
+
+# Every file of a bag is in its manifest with its checksum, and no other.
+check_bag() {
+	(
+		cd "$1" || return 1
+		sha512sum --quiet --strict -c tagmanifest-sha512.txt || return 1
+		# what sha512sum does not know: %0A, %0D, %25
+		sed 's/\\/\\\\/g; s/%0A/\\n/g; s/%0D/\\r/g; s/%25/%/g; s/^/\\/' \
+			manifest-sha512.txt | sha512sum --quiet --strict -c || return 1
+		[ "$(find data -type f -printf x | wc -c)" = \
+			"$(wc -l <manifest-sha512.txt)" ] || return 1
+		[ "$(find data -type f -printf '%s\n' | awk '{ n++; s += $1 }
+			END { printf "%d.%d", s, n }')" = \
+			"$(sed -n 's/^Payload-Oxum: //p' bag-info.txt)" ] || return 1
+		grep -qx 'BagIt-Version: 1.0' bagit.txt
+		iconv -f UTF-8 -t UTF-8 ./*.txt >/dev/null
+	)
+}
+
+@test "a bag: complete, sound, with every name that was copied" {
+	expect 3 ntt-report --bagit "$T/bag" "$PAPERS"
+	has "$stderr" "2 files were never copied"
+	check_bag "$T/bag"
+	[ -f "$T/bag/data/names/"$'new\nline' ]
+	[ -f "$T/bag/data/not-utf8/<b>bold%FF/x.<i>" ]
+	grep -q '^Files-Not-Copied: 2$' "$T/bag/bag-info.txt"
+	xmllint --noout "$T/bag/metadata/dfxml.xml"
+	# what can be the same is the same as on the medium
+	for f in letters old names photos; do
+		(cd "$MEDIA/papers" && find $f -type f -print0) |
+			grep -zav $'\xff' | grep -zav photos/work/2 | sort -z
+	done | sort -z >"$T/want"
+	(cd "$T/bag/data" && find letters old names photos -type f -print0) |
+		sort -z >"$T/have"
+	cmp "$T/want" "$T/have"
+	expect 2 ntt-report --bagit "$T/bag/" "$PAPERS"
+	has "$stderr" "there already"
+	[ ! -e "$T/bag.partial" ]
+	expect 0 ntt-report --bagit "$T/disk" "$DISK"
+	check_bag "$T/disk"
+}
+
+@test "a bag on another file system is copies; what a killed run left goes" {
+	other=$(mktemp -d /dev/shm/ntt-bag.XXXXXX)
+	mkdir -p "$other/bag.partial/data/stale"
+	echo old >"$other/bag.partial/data/stale/file"
+	status=0
+	ntt-report -q --bagit "$other/bag" "$PAPERS" || status=$?
+	[ $status = 3 ] && check_bag "$other/bag" && [ ! -e "$other/bag/data/stale" ] &&
+		[ ! -e "$other/bag.partial" ] || status=bad
+	rm -rf "$other"
+	[ $status = 3 ]
+}
+
+@test "nothing rotten gets into a bag" {
+	blob=$(sql "SELECT blobid FROM inode JOIN path USING (medium_hash, dev, ino)
+		WHERE medium_hash = '$COPY' AND path = 'letter 1994-2.txt'")
+	file=$COLLECTION/by-hash/${blob:0:2}/${blob:2:2}/$blob
+	cp "$file" "$T/keep"
+	printf X | dd of="$file" conv=notrunc status=none
+	status=0
+	ntt-report --bagit "$T/bag" "$COPY" 2>"$T/err" || status=$?
+	cp "$T/keep" "$file"
+	[ $status = 3 ]
+	grep -q "$blob.*not those of its name" "$T/err"
+	[ ! -e "$T/bag/data/letter 1994-2.txt" ]
+	grep -q '^Files-Lost-By-The-Store: 1$' "$T/bag/bag-info.txt"
+	check_bag "$T/bag"
+}
+
+@test "no half bag on a full disk" {
+	need_root
+	mkdir "$T/small"
+	mount -t tmpfs -o size=1m tmpfs "$T/small"
+	status=0
+	ntt-report -q --bagit "$T/small/bag" "$PAPERS" 2>"$T/err" || status=$?
+	left=$(ls -A "$T/small")
+	umount "$T/small"
+	[ $status = 75 ]
+	[ -z "$left" ]
+}
