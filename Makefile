@@ -96,7 +96,7 @@ help:
 	@echo 'make quickstart   install what is missing, build, run a sample medium'
 	@echo 'make check        install what the tests need, build, run them'
 	@echo 'make check-asan   the same tests with ASan and UBSan'
-	@echo 'make prove        try to break the promises for TIME seconds (900), SEED=N'
+	@echo 'make prove        try to break the promises: TIME=900 seconds, SEED=N'
 	@echo 'make defects      plant defects in a copy: which are noticed?'
 	@echo 'make valgrind, make tsan, make analyze, make coverage'
 	@echo 'make bench        measure against peers; bench-NAME for one of:'
