@@ -239,7 +239,7 @@ at() {
 	id=$(xpath disk "string($damaged/*[local-name()='hashdigest'])")
 	[ "$(b3sum "$COLLECTION/archived/$DISK/p1/accounts/3.dbf" | cut -c1-64)" = "$id" ]
 	has "$(xpath papers "//*[local-name()='filename_hex']")" 3c623e626f6c64ff
-	[ "$(xpath papers "count(//$file[*='names/new&#10;line'])")" = 1 ]
+	[ "$(xpath papers "count(//$file[*='names/new"$'\n'"line'])")" = 1 ]
 	expect 1 ntt-report --dfxml "$SHELF"
 	has "$stderr" "not loaded"
 }
