@@ -139,7 +139,6 @@ static void
 flush(void)
 {
 	check_flush(copy_batch_flush(&copier.batch));
-	weigh_mime();
 	progress_set(copier.batch.totals.bytes);
 	check_room();
 }
@@ -216,6 +215,7 @@ do_inode(struct queue_inode *inode, int likely_known)
 static enum range_end
 copy_inodes(struct queue_inode *inodes, size_t count, int trusted)
 {
+	enum { WEIGH = 256 };
 	size_t i, held = 0, known_count, tried = 0;
 	int64_t *known;
 	enum range_end end = RANGE_DONE;
@@ -237,6 +237,8 @@ copy_inodes(struct queue_inode *inodes, size_t count, int trusted)
 		else if (err)
 			copy_inode_failed(&copier, inode, err);
 		tried += (size_t)inode->pending;
+		if (i % WEIGH == WEIGH - 1)
+			weigh_mime();
 		if (copy_batch_full(&copier.batch, opt.batch_size))
 			flush();
 	}

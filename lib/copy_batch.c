@@ -23,11 +23,11 @@ struct copy_item {
 enum {
 	SLOTS = 1 << 15,
 	MOST_ITEMS = SLOTS / 4,
-	OPEN_FILES = 512,
-	SOON_NS = 200000000		/* no flush sooner than this … */
+	OPEN_FILES = 2048,
+	SOON_NS = 500000000		/* no flush sooner than this … */
 };
 /* … unless this much was written */
-#define MANY_BYTES ((uint64_t)256 << 20)
+#define MANY_BYTES ((uint64_t)512 << 20)
 
 static int64_t
 now_ns(void)

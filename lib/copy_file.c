@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "blake3.h"
@@ -11,7 +12,10 @@
 #include "fsutil.h"
 #include "procstat.h"
 
-enum { HOLE = 4096 };		/* zeros of this size and alignment */
+enum {
+	HOLE = 4096,		/* zeros of this size and alignment */
+	ALIGNED = 4096		/* what O_DIRECT asks of places and lengths */
+};
 
 static void
 finish_id(const blake3_hasher *h, char id[STORE_ID + 1])
@@ -26,6 +30,20 @@ static int
 is_zero(const char *p, size_t len)
 {
 	return p[0] == 0 && !memcmp(p, p + 1, len - 1);
+}
+
+/*
+ * Large files go past the page cache: they would only push out of it what is
+ * read again.  0: the file system wants them the ordinary way.
+ */
+static int
+direct(int fd, int on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || !(flags & O_DIRECT) == !on)
+		return 0;
+	return fcntl(fd, F_SETFL, flags ^ O_DIRECT) == 0;
 }
 
 /*
@@ -45,7 +63,8 @@ write_part(int fd, const char *p, size_t len, uint64_t offset, int sparse)
 		while (from < at) {
 			w = pwrite(fd, p + from, at - from,
 			    (off_t)(offset + from));
-			if (w < 0 && errno == EINTR)
+			if (w < 0 && (errno == EINTR ||
+			    (errno == EINVAL && direct(fd, 0))))
 				continue;
 			if (w < 0)
 				return -1;
@@ -58,13 +77,47 @@ write_part(int fd, const char *p, size_t len, uint64_t offset, int sparse)
 	return 0;
 }
 
+/* The end of a buffer, up to where a direct write may end, and that written. */
+static int
+write_buffer(struct copy_reader *r, int fd, size_t len, uint64_t offset,
+    int sparse)
+{
+	size_t whole = (len + ALIGNED - 1) / ALIGNED * ALIGNED;
+
+	memset(r->buf + len, 0, whole - len);
+	return write_part(fd, r->buf, whole, offset, sparse);
+}
+
+/* How often this process has slept for something. */
+static long
+sleeps(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_nvcsw;
+}
+
+/*
+ * A buffer full, or what is left.  A file of the size it should have needs no
+ * read that finds its end: check_end() sees whether it has grown.
+ */
 static ssize_t
-read_source(struct copy_reader *r, int fd)
+read_source(struct copy_reader *r, int fd, off_t size)
 {
 	uint64_t from = monotonic_ns();
-	ssize_t n = read_full(fd, r->buf, COPY_BUFFER);
+	long slept = sleeps();
+	ssize_t n = read(fd, r->buf, COPY_BUFFER), more;
 
-	r->waited_ns += monotonic_ns() - from;
+	while (n < 0 && errno == EINTR)
+		n = read(fd, r->buf, COPY_BUFFER);
+	if (n > 0 && n < COPY_BUFFER && n != size) {
+		more = read_full(fd, r->buf + n, COPY_BUFFER - (size_t)n);
+		n = more < 0 ? -1 : n + more;
+	}
+	/* a read that did not sleep was served by the cache */
+	if (sleeps() != slept)
+		r->waited_ns += monotonic_ns() - from;
 	return n;
 }
 
@@ -141,19 +194,21 @@ stream(struct copy_reader *r, int fd, size_t have, struct store_temp *temp,
 	out->size = 0;
 	for (;;) {
 		blake3_hasher_update(&h, r->buf, (size_t)n);
-		if (temp && write_part(temp->fd, r->buf, (size_t)n, out->size,
+		if (temp && write_buffer(r, temp->fd, (size_t)n, out->size,
 		    sparse) < 0)
 			return store_failed(r, out);
 		out->size += (uint64_t)n;
 		if (r->stop && r->stop())
 			return source_failed(r, out, COPY_STOPPED, EINTR);
-		n = read_source(r, fd);
+		n = read_source(r, fd, 0);
 		if (n < 0)
 			return source_failed(r, out, COPY_SOURCE_FAILED,
 			    errno);
 		if (n == 0)
 			break;
 	}
+	if (temp)
+		direct(temp->fd, 0);
 	if (temp && ftruncate(temp->fd, (off_t)out->size) < 0)
 		return store_failed(r, out);
 	finish_id(&h, out->id);
@@ -208,6 +263,11 @@ copy_large(struct copy_reader *r, int fd, size_t have, const struct stat *st,
 	}
 	if (store_temp(r->store, &out->temp) < 0)
 		return store_failed(r, out);
+	direct(out->temp.fd, 1);
+	/* in one piece, and a full disk is known at once; not all can do it */
+	if (!sparse && fallocate(out->temp.fd, FALLOC_FL_KEEP_SIZE, 0,
+	    st->st_size) < 0 && errno == ENOSPC)
+		return store_failed(r, out);
 	outcome = stream(r, fd, have, &out->temp, sparse, out);
 	if (outcome != COPY_NEW)
 		return outcome;
@@ -232,7 +292,7 @@ copy_file(struct copy_reader *r, int fd, const struct stat *st,
 	out->temp.fd = -1;
 	out->err = 0;
 	out->size = 0;
-	n = read_source(r, fd);
+	n = read_source(r, fd, st->st_size);
 	if (n < 0)
 		return source_failed(r, out, COPY_SOURCE_FAILED, errno);
 	if (r->look)

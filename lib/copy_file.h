@@ -11,7 +11,7 @@
 
 struct copy_reader {
 	struct store *store;
-	char *buf;		/* COPY_BUFFER bytes */
+	char *buf;		/* COPY_BUFFER bytes, at the begin of a page */
 	/*
 	 * Is this content in the store, or about to be?  Asked with arg before
 	 * anything is written for small files.

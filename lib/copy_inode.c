@@ -35,12 +35,15 @@ copier_init(struct copier *c, struct queue *q, int paranoid,
 {
 	c->reader = (struct copy_reader){
 		.store = &c->store,
-		.buf = xmalloc(COPY_BUFFER),
+		.buf = aligned_alloc((size_t)sysconf(_SC_PAGESIZE),
+		    COPY_BUFFER),
 		.pending = pending,
 		.look = look,
 		.arg = c,
 		.stop = stop,
 	};
+	if (!c->reader.buf)
+		return -1;
 	return copy_batch_init(&c->batch, q, &c->store, &c->archived,
 	    paranoid ? &c->reader : NULL);
 }

@@ -214,10 +214,14 @@ queue_open(struct queue *q, PGconn *db, const char *medium,
 	q->name = xstrdup(worker_name);
 	q->inode = db_ident(db, "inode_p_", medium);
 	q->path = db_ident(db, "path_p_", medium);
-	/* a host that vanishes is noticed within a minute */
+	/*
+	 * A host that vanishes is noticed within a minute.  Commits are not
+	 * waited for: those that a crash of the server loses are work that the
+	 * next run finds undone.  queue_finish_medium() waits for all of them.
+	 */
 	if (db_script(db, "SET tcp_keepalives_idle = 20; "
 	    "SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
-	    "SET jit = off") < 0 ||
+	    "SET jit = off; SET synchronous_commit = off") < 0 ||
 	    queue_plan(db, medium) < 0 || register_worker(q) < 0 ||
 	    bury_the_dead(q) < 0 || choose_start(q) < 0)
 		return -1;
@@ -471,6 +475,18 @@ queue_release(struct queue *q, const struct queue_range *range)
 	    number, id);
 }
 
+/*
+ * From here on a commit is on the server's disk, and with it all that were
+ * made before, when it returns.
+ */
+static int
+wait_for_commits(struct queue *q)
+{
+	return db_do(q->db, "SELECT set_config('synchronous_commit', CASE "
+	    "reset_val WHEN 'off' THEN 'on' ELSE reset_val END, false) "
+	    "FROM pg_settings WHERE name = 'synchronous_commit'");
+}
+
 int
 queue_finish_medium(struct queue *q)
 {
@@ -479,9 +495,9 @@ queue_finish_medium(struct queue *q)
 	PGresult *res = NULL;
 	int rc = -1, left;
 
-	if (db_begin(q->db) < 0)
+	if (wait_for_commits(q) < 0 || db_begin(q->db) < 0)
 		goto out;
-	/* a reset takes the same row first */
+	/* a reset takes the same row first; and it makes this a commit */
 	if (db_do(q->db, "SELECT FROM medium WHERE medium_hash = $1 "
 	    "FOR UPDATE", q->medium) < 0)
 		goto out;

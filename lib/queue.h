@@ -108,7 +108,8 @@ void queue_batch_add(struct queue_batch *b, const struct queue_result *r);
 
 /*
  * Commits the results, and the ends of ranges, in one transaction and one
- * round trip; the batch is empty afterwards.
+ * round trip; the batch is empty afterwards.  A crash of the server may lose
+ * it until queue_finish_medium().
  */
 int queue_commit(struct queue *q, struct queue_batch *b,
 	const struct queue_range *finished, size_t finished_count);
@@ -117,7 +118,8 @@ int queue_release(struct queue *q, const struct queue_range *range);
 
 /*
  * When nothing is left pending: sets medium.copy_done in the transaction that
- * verified it.  1 done, 0 work remains.
+ * verified it.  1 done, 0 work remains; either way everything committed so far
+ * is durable.
  */
 int queue_finish_medium(struct queue *q);
 

@@ -12,8 +12,8 @@ struct relink {
 	char *buffer;		/* private */
 };
 
-#define RELINK_INIT { { -1, -1, 0 }, { .root = -1, .parent = -1 }, \
-	{ -1, -1, NULL }, NULL }
+#define RELINK_INIT { { .root = -1, .temporaries = -1 }, \
+	{ .root = -1, .parent = -1 }, { -1, -1, NULL }, NULL }
 
 struct relink_name {
 	const char *path, *id;	/* id: of its blob; "" for a directory */

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "buf.h"
 #include "fsutil.h"
 
 const char store_empty_id[] =
@@ -63,9 +64,10 @@ store_open(struct store *s, const char *root)
 {
 	int fd;
 
-	s->temporaries = -1;
-	s->serial = 0;
-	s->root = -1;
+	memset(s, 0, sizeof *s);
+	s->temporaries = s->root = -1;
+	s->by_descriptor = 1;
+	s->made = xcalloc(65536 / 8, 1);
 	if (make_dirs(root) < 0)
 		return -1;
 	s->root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -102,6 +104,8 @@ store_close(struct store *s)
 	if (s->temporaries >= 0)
 		close(s->temporaries);
 	s->root = s->temporaries = -1;
+	free(s->made);
+	s->made = NULL;
 }
 
 int
@@ -165,17 +169,35 @@ store_temp_discard(struct store *s, struct store_temp *t)
 	errno = err;
 }
 
+/*
+ * A descriptor may be linked by itself by who has CAP_DAC_READ_SEARCH, which
+ * saves the walk through /proc; without it the answer is ENOENT.
+ */
+static int
+link_descriptor(struct store *s, int fd, const char *path)
+{
+	char from[64];
+
+	if (s->by_descriptor && linkat(fd, "", s->root, path,
+	    AT_EMPTY_PATH) == 0)
+		return 0;
+	if (s->by_descriptor && errno != ENOENT)
+		return -1;
+	snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, from, s->root, path, AT_SYMLINK_FOLLOW) < 0)
+		return -1;
+	s->by_descriptor = 0;
+	return 0;
+}
+
 /* linkat or rename, both without replacing. */
 static int
 name_it(struct store *s, const struct store_temp *t, const char *path)
 {
 	char from[64];
 
-	if (s->temporaries < 0) {
-		snprintf(from, sizeof from, "/proc/self/fd/%d", t->fd);
-		return linkat(AT_FDCWD, from, s->root, path,
-		    AT_SYMLINK_FOLLOW);
-	}
+	if (s->temporaries < 0)
+		return link_descriptor(s, t->fd, path);
 	temporary_name(from, t->serial);
 	if (renameat2(s->temporaries, from, s->root, path,
 	    RENAME_NOREPLACE) == 0)
@@ -219,15 +241,34 @@ same_size(const struct store *s, const struct store_temp *t, const char *id)
 	return -1;
 }
 
+/* Asked of the file system once a process; 1: they were there by then. */
+static int
+directories_known(struct store *s, const char *id)
+{
+	char digits[5] = "";
+	unsigned long n;
+	int known;
+
+	memcpy(digits, id, 4);
+	n = strtoul(digits, NULL, 16);
+	known = s->made[n / 8] >> n % 8 & 1;
+	s->made[n / 8] |= (unsigned char)(1 << n % 8);
+	return known;
+}
+
 int
 store_publish(struct store *s, struct store_temp *t, const char *id)
 {
 	char path[STORE_PATH];
-	int rc;
+	int rc = 0, known = directories_known(s, id);
 
 	store_path(path, id);
-	rc = name_it(s, t, path);
-	if (rc < 0 && errno == ENOENT && make_directories(s, path) == 0)
+	if (!known)
+		rc = make_directories(s, path);
+	if (rc == 0)
+		rc = name_it(s, t, path);
+	if (rc < 0 && known && errno == ENOENT &&
+	    make_directories(s, path) == 0)
 		rc = name_it(s, t, path);
 	if (rc < 0) {
 		rc = errno == EEXIST ? same_size(s, t, id) : -1;

@@ -23,6 +23,8 @@ struct store {
 	int root;		/* directory descriptor */
 	int temporaries;	/* BYHASH_ROOT/.tmp, or -1 with O_TMPFILE */
 	unsigned int serial;
+	int by_descriptor;	/* 1 until the kernel refuses to link those */
+	unsigned char *made;	/* directories ab/cd, as bits */
 };
 
 struct store_temp {

@@ -201,7 +201,7 @@ static void
 judge_row(struct part *p, const uint8_t *id)
 {
 	struct verify_finding f = FINDING_INIT(FINDING_MISSING);
-	struct store store = { p->store, -1, 0 };
+	struct store store = { .root = p->store, .temporaries = -1 };
 	char hex[STORE_ID + 1];
 	uint64_t size;
 

@@ -89,7 +89,7 @@ hash_file(struct verify_item *item, int fd, char *buf)
 void
 verify_item_hash(struct verify_item *item, int root, int uncached, char *buf)
 {
-	struct store store = { root, -1, 0 };
+	struct store store = { .root = root, .temporaries = -1 };
 	char hex[STORE_ID + 1];
 	struct stat st;
 	int fd;

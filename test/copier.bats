@@ -320,6 +320,28 @@ count() {
 	ntt-db stop -q
 }
 
+@test "exit 0 of a copier survives the crash of PostgreSQL" {
+	mkdir "$T/src"
+	for i in {1..300}; do echo "$i" >"$T/src/$i"; done
+	unset NTT_DB_URL
+	ntt-db init -q 3>&-
+	# nothing reaches the log's disk unless somebody waits for it
+	ntt-db psql -qc "ALTER SYSTEM SET wal_writer_delay = '10s'"
+	ntt-db stop -q; ntt-db start -q 3>&-
+	load_tree "$T/src"
+	expect 0 ntt-copier -q -m $M
+	pid=$(head -n 1 "$NTT_HOME/pg/data/postmaster.pid")
+	pkill -KILL -s "$pid"
+	while pgrep -s "$pid" >/dev/null; do :; done
+	ntt-db start -q 3>&-
+	NTT_DB_URL=$(ntt-db url)
+	export NTT_DB_URL
+	[ "$(count "status = 'success'")" = 300 ]
+	[ "$(sql "SELECT copy_done IS NOT NULL FROM medium")" = t ]
+	unset NTT_DB_URL
+	ntt-db stop -q
+}
+
 @test "no more links to one blob: copies of their own, and it is said" {
 	need_loop
 	truncate -s 64M "$T/store.img"
@@ -377,6 +399,7 @@ count() {
 
 @test "--paranoid copies as well" {
 	difficult_tree "$T/src"
+	head -c 3000001 /dev/urandom >"$T/src/large"
 	load_tree "$T/src"
 	expect 0 ntt-copier -q -m $M --paranoid
 	check_store
