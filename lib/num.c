@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "diag.h"
@@ -93,6 +94,36 @@ num_size(const char *s, uint64_t *out)
 	return 0;
 }
 
+int
+num_seconds(const char *s, double unit, double *out)
+{
+	static const char letters[] = "smhd";
+	static const int units[] = { 1, 60, 3600, 86400 };
+	size_t len = strspn(s, "0123456789.");
+	const char *letter;
+	char *end;
+	double n;
+
+	errno = EINVAL;
+	if (len == 0 || len > 15)
+		return -1;
+	n = strtod(s, &end);
+	if (end != s + len)
+		return -1;
+	if (*end != '\0') {
+		letter = strchr(letters, *end);
+		if (!letter || end[1] != '\0')
+			return -1;
+		unit = units[letter - letters];
+	}
+	if (!(n * unit > 0) || n * unit > 1e9) {
+		errno = ERANGE;
+		return -1;
+	}
+	*out = n * unit;
+	return 0;
+}
+
 uint64_t
 num_arg(const char *what, const char *s, uint64_t min, uint64_t max)
 {
@@ -115,6 +146,17 @@ size_arg(const char *what, const char *s)
 	if (num_size(s, &n) < 0)
 		die_usage("%s needs a size such as 512M, not %s", what,
 		    quoted(s));
+	return n;
+}
+
+double
+seconds_arg(const char *what, const char *s, double unit)
+{
+	double n;
+
+	if (num_seconds(s, unit, &n) < 0)
+		die_usage("%s needs a time such as 90s, 10m or 1.5h, not %s",
+		    what, quoted(s));
 	return n;
 }
 

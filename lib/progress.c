@@ -16,7 +16,7 @@ static struct {
 	int active, shown;
 	const char *label, *noun;
 	enum progress_unit unit;
-	uint64_t total;
+	uint64_t total, from;
 	int64_t started, drawn;		/* ns */
 	char note[80];
 } line;
@@ -61,6 +61,12 @@ progress_start(const char *label, const char *noun, enum progress_unit unit,
 	line.drawn = when == ALWAYS ? 0 : line.started + FIRST_NS - EVERY_NS;
 }
 
+void
+progress_from(uint64_t done)
+{
+	line.from = done;
+}
+
 static const char *
 amount(uint64_t n)
 {
@@ -72,7 +78,8 @@ draw(uint64_t done, int64_t now)
 {
 	struct buf b = BUF_INIT;
 	double seconds = (double)(now - line.started) / 1e9;
-	double rate = seconds > 0 ? (double)done / seconds : 0;
+	uint64_t own = done > line.from ? done - line.from : 0;
+	double rate = seconds > 0 ? (double)own / seconds : 0;
 
 	buf_printf(&b, "\r%s: %s", line.label, amount(done));
 	if (line.total)

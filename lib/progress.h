@@ -19,6 +19,8 @@ enum progress_unit { PROGRESS_COUNT, PROGRESS_BYTES };
  */
 void progress_start(const char *label, const char *noun,
 	enum progress_unit unit, uint64_t total);
+/* So much was done by another run: it does not count in the rate. */
+void progress_from(uint64_t done);
 void progress_set(uint64_t done);	/* cheap: call it as often as you like */
 void progress_note(const char *note);	/* shown at the end of the line */
 void progress_hide(void);		/* for a message: the line comes back */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
@@ -80,7 +81,7 @@ move_fd(int from, int to)
 
 static void __attribute__((noreturn))
 child_main(const char *path, char *const argv[], const struct spawn_io *io,
-    int report, const sigset_t *mask)
+    int report, const sigset_t *mask, pid_t parent)
 {
 	int signo, err;
 
@@ -92,11 +93,14 @@ child_main(const char *path, char *const argv[], const struct spawn_io *io,
 		    sa.sa_handler != SIG_IGN && sa.sa_handler != SIG_DFL)
 			signal(signo, SIG_DFL);
 	}
-	if (io->detach)
+	if (io->detach) {
 		setsid();
-	else
+	} else {
 		/* a killed parent leaves nobody working behind its back */
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent)
+			_exit(EXIT_NOPROG);
+	}
 	if (io->group)
 		setpgid(0, io->group == SPAWN_NEW_GROUP ? 0 : io->group);
 	if (io->chdir_root && chdir("/") < 0)
@@ -124,7 +128,7 @@ spawn(struct child *child, char *const argv[], const struct spawn_io *io)
 	char *path = program_path(argv[0]);
 	sigset_t all, mask;
 	int report[2], err = 0;
-	pid_t pid;
+	pid_t pid, parent = getpid();
 
 	child->pid = 0;
 	child->name = argv[0];
@@ -139,7 +143,8 @@ spawn(struct child *child, char *const argv[], const struct spawn_io *io)
 	sigprocmask(SIG_SETMASK, &all, &mask);
 	pid = fork();
 	if (pid == 0)
-		child_main(path, argv, io ? io : &inherit, report[1], &mask);
+		child_main(path, argv, io ? io : &inherit, report[1], &mask,
+		    parent);
 	err = pid < 0 ? errno : 0;
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	close(report[1]);
@@ -175,28 +180,37 @@ child_wait(struct child *child)
 	return folded(status);
 }
 
-static int
+static int64_t
 now_ms(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int)((t.tv_sec & 0xfffff) * 1000 + t.tv_nsec / 1000000);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* For poll(2), and never so long that it would be negative. */
+static int
+left_ms(int64_t until)
+{
+	int64_t left = until - now_ms();
+
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
 int
 child_wait_for(struct child *child, int timeout_ms)
 {
 	struct pollfd p = { .events = POLLIN };
-	int until = now_ms() + timeout_ms, left, n;
+	int64_t until = now_ms() + timeout_ms;
+	int n;
 
 	p.fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
 	if (p.fd < 0)
 		return -1;
-	do {
-		left = until - now_ms();
-		n = poll(&p, 1, left > 0 ? left : 0);
-	} while (n < 0 && errno == EINTR);
+	do
+		n = poll(&p, 1, left_ms(until));
+	while (n < 0 && errno == EINTR);
 	close(p.fd);
 	if (n == 0) {
 		errno = ETIMEDOUT;
@@ -241,7 +255,8 @@ run_capture(char *const argv[], const struct spawn_io *io, struct buf *out,
 	struct spawn_io own = SPAWN_INHERIT;
 	struct child child;
 	struct pollfd p = { .events = POLLIN };
-	int fds[2], until, status = -1;
+	int fds[2], status = -1;
+	int64_t until;
 	ssize_t n;
 
 	if (io)
@@ -259,9 +274,9 @@ run_capture(char *const argv[], const struct spawn_io *io, struct buf *out,
 	until = now_ms() + timeout_ms;
 	for (;;) {
 		char chunk[8192];
-		int left = timeout_ms ? until - now_ms() : -1;
+		int left = timeout_ms ? left_ms(until) : -1;
 
-		if (timeout_ms && left <= 0)
+		if (left == 0)
 			break;
 		n = poll(&p, 1, left);
 		if (n < 0 && errno == EINTR)
@@ -274,7 +289,7 @@ run_capture(char *const argv[], const struct spawn_io *io, struct buf *out,
 		if (n <= 0) {
 			/* it closed its output: let it end in its time */
 			status = timeout_ms ?
-			    child_wait_for(&child, until - now_ms()) :
+			    child_wait_for(&child, left_ms(until)) :
 			    child_wait(&child);
 			break;
 		}

@@ -1,9 +1,11 @@
 /*
- * faultfile FILE DIR [eio|hang START LENGTH]...
+ * faultfile FILE DIR [eio|hang|heal=N|slow=MS START LENGTH]...
  *
  * Shows FILE as DIR/image (FUSE, in the foreground), read-only.  Reading a
- * byte of a range gives EIO, or never ends: attached to a loop device that is
- * a disk with bad sectors, or one that has died.
+ * byte of a range gives EIO, or never ends, or gives EIO N times and then the
+ * bytes, or takes MS milliseconds: attached to a loop device that is a disk
+ * with bad sectors, one that has died, one that can be persuaded, one that is
+ * tired.  Killed it is a disk that drops off the bus.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -16,10 +18,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_RANGES = 64 };
+enum { MAX_RANGES = 64, FOR_EVER = -1 };
 
 static struct range {
-	int hang;
+	int hang, slow;
+	int errors;		/* left; FOR_EVER */
 	off_t start, end;
 } ranges[MAX_RANGES];
 static int count;
@@ -77,10 +80,16 @@ read_file(const char *path, char *out, size_t len, off_t offset,
 		if (offset >= ranges[i].end ||
 		    offset + (off_t)len <= ranges[i].start)
 			continue;
-		if (!ranges[i].hang)
-			return -EIO;
-		for (;;)
+		while (ranges[i].hang)
 			pause();
+		if (ranges[i].slow)
+			usleep((useconds_t)ranges[i].slow * 1000);
+		if (ranges[i].errors == FOR_EVER)
+			return -EIO;
+		if (ranges[i].errors > 0) {
+			ranges[i].errors--;
+			return -EIO;
+		}
 	}
 	n = pread(file, out, len, offset);
 	return n < 0 ? -errno : (int)n;
@@ -108,6 +117,11 @@ main(int argc, char **argv)
 	size = st.st_size;
 	for (i = 3; i + 2 < argc && count < MAX_RANGES; i += 3, count++) {
 		ranges[count].hang = !strcmp(argv[i], "hang");
+		ranges[count].errors = strcmp(argv[i], "eio") ? 0 : FOR_EVER;
+		if (!strncmp(argv[i], "heal=", 5))
+			ranges[count].errors = atoi(argv[i] + 5);
+		if (!strncmp(argv[i], "slow=", 5))
+			ranges[count].slow = atoi(argv[i] + 5);
 		ranges[count].start = strtoll(argv[i + 1], NULL, 0);
 		ranges[count].end = ranges[count].start +
 		    strtoll(argv[i + 2], NULL, 0);

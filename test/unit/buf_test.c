@@ -94,6 +94,7 @@ test_numbers(void)
 {
 	uint64_t n = 1;
 	int64_t i = 1;
+	double d = 0;
 
 	tap_ok(num_u64("18446744073709551615", 0, UINT64_MAX, &n) == 0 &&
 	    n == UINT64_MAX, "largest");
@@ -108,6 +109,14 @@ test_numbers(void)
 	    && i == INT64_MIN, "smallest");
 	tap_ok(num_i64("9223372036854775808", INT64_MIN, INT64_MAX, &i) < 0,
 	    "one more than the largest");
+	tap_ok(num_seconds("90", 1, &d) == 0 && d == 90, "seconds");
+	tap_ok(num_seconds("1.5h", 1, &d) == 0 && d == 5400, "hours");
+	tap_ok(num_seconds("2", 3600, &d) == 0 && d == 7200, "a unit");
+	tap_ok(num_seconds("1e5", 1, &d) < 0 && num_seconds("-1", 1, &d) < 0 &&
+	    num_seconds("", 1, &d) < 0 && num_seconds("1.2.3", 1, &d) < 0 &&
+	    num_seconds("1hh", 1, &d) < 0 && num_seconds("nan", 1, &d) < 0,
+	    "no times");
+	tap_ok(num_seconds("0", 1, &d) < 0 && errno == ERANGE, "no time");
 	tap_ok(num_size("2K", &n) == 0 && n == 2048, "2K");
 	tap_ok(num_size("16777216P", &n) < 0 && errno == ERANGE,
 	    "2^74 bytes");

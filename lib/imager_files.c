@@ -1,0 +1,290 @@
+#define _GNU_SOURCE
+#include "imager_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "diag.h"
+#include "fsutil.h"
+#include "map_write.h"
+#include "num.h"
+
+enum { LOCK_TRIES = 50, LOCK_STEP_MS = 100, SPARE = 1 << 20 };
+
+void
+imager_files_name(struct imager_files *f, const char *image, const char *map)
+{
+	size_t len = strlen(image);
+
+	memset(f, 0, sizeof *f);
+	f->lock = f->image_fd = -1;
+	if (len > 4 && !strcmp(image + len - 4, ".img"))
+		len -= 4;
+	f->image = xstrdup(image);
+	f->map = map ? xstrdup(map) : xasprintf("%.*s.map", (int)len, image);
+	f->log = xasprintf("%.*s-ddrescue.log", (int)len, image);
+	f->stall = xasprintf("%s.stall", f->map);
+}
+
+static int
+complain(char **error, int status, char *text)
+{
+	*error = text;
+	return status;
+}
+
+static int
+could_not(char **error, const char *what, const char *path)
+{
+	int err = errno;
+
+	*error = xasprintf("could not %s %s: %s", what, quoted(path),
+	    strerror(err));
+	return exit_for_errno(err);
+}
+
+/* The name may have gone with its last holder: then it is no lock. */
+static int
+still_named(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && stat(path, &b) == 0 &&
+	    a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+/*
+ * ddrescue has the lock until it has saved its map, also when its imager was
+ * killed: that is waited for.
+ */
+static int
+lock_map(struct imager_files *f, char **error)
+{
+	static const struct timespec step = { 0, LOCK_STEP_MS * 1000000L };
+	char *name = xasprintf("%s.lock", f->map);
+	int i, status = EXIT_DONE;
+
+	for (i = 0; i < LOCK_TRIES && f->lock < 0; i++) {
+		f->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC |
+		    O_NOFOLLOW, 0644);
+		if (f->lock < 0) {
+			status = could_not(error, "lock", f->map);
+			break;
+		}
+		if (flock(f->lock, LOCK_EX | LOCK_NB) == 0 &&
+		    still_named(f->lock, name))
+			break;
+		close(f->lock);
+		f->lock = -1;
+		nanosleep(&step, NULL);
+	}
+	if (f->lock < 0 && status == EXIT_DONE)
+		status = complain(error, EXIT_AGAIN, xasprintf("another "
+		    "ntt-imager works on %s", quoted(f->map)));
+	free(name);
+	return status;
+}
+
+static uint64_t
+rescued_end(const struct mapfile *m)
+{
+	size_t i = m->count;
+
+	while (i > 0 && m->blocks[i - 1].status != MAPFILE_RESCUED)
+		i--;
+	return i ? m->blocks[i - 1].pos + m->blocks[i - 1].size : 0;
+}
+
+static int
+check_map(struct imager_files *f, uint64_t size, char **error)
+{
+	struct stat st;
+
+	if (stat(f->map, &st) < 0)
+		return errno == ENOENT ? EXIT_DONE :
+		    could_not(error, "look at", f->map);
+	if (mapfile_load(&f->before, f->map, error) < 0)
+		return EXIT_FAILED;
+	if (f->before.end == size)
+		return EXIT_DONE;
+	return complain(error, EXIT_FAILED, xasprintf("the map %s is of a "
+	    "medium of %s bytes, not of %s", quoted(f->map),
+	    num_grouped(f->before.end), num_grouped(size)));
+}
+
+/* What the map says to be rescued is in the image. */
+static int
+check_image(const struct imager_files *f, uint64_t size, char **error)
+{
+	struct stat st;
+
+	if (stat(f->image, &st) < 0) {
+		if (errno != ENOENT)
+			return could_not(error, "look at", f->image);
+		if (rescued_end(&f->before) == 0)
+			return EXIT_DONE;
+		return complain(error, EXIT_FAILED, xasprintf("the map %s "
+		    "says that bytes were rescued, but %s is not there",
+		    quoted(f->map), quoted(f->image)));
+	}
+	if (!S_ISREG(st.st_mode))
+		return complain(error, EXIT_FAILED, xasprintf("cannot write "
+		    "an image to %s: it is not a regular file",
+		    quoted(f->image)));
+	if (f->before.count == 0)
+		return complain(error, EXIT_REFUSED, xasprintf("%s is there "
+		    "without its map %s: it is not overwritten",
+		    quoted(f->image), quoted(f->map)));
+	if ((uint64_t)st.st_size > size)
+		return complain(error, EXIT_FAILED, xasprintf("%s is larger "
+		    "than the medium: %s and %s bytes", quoted(f->image),
+		    num_grouped((uint64_t)st.st_size), num_grouped(size)));
+	if ((uint64_t)st.st_size < rescued_end(&f->before))
+		return complain(error, EXIT_FAILED, xasprintf("%s is shorter "
+		    "than what its map %s says to be rescued",
+		    quoted(f->image), quoted(f->map)));
+	return EXIT_DONE;
+}
+
+static char *
+directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? xasprintf("%.*s/", (int)(slash - path), path) :
+	    xstrdup(".");
+}
+
+static int
+check_room(const struct imager_files *f, uint64_t size, char **error)
+{
+	uint64_t missing = size - mapfile_bytes(&f->before, MAPFILE_RESCUED);
+	char *dir = directory_of(f->image);
+	struct statvfs fs;
+	int status = EXIT_DONE;
+
+	if (statvfs(dir, &fs) < 0)
+		status = could_not(error, "look at", dir);
+	else if ((uint64_t)fs.f_bavail * fs.f_frsize < missing + SPARE)
+		status = complain(error, EXIT_AGAIN, xasprintf("no room for "
+		    "the image in %s: %s are missing, %s are free",
+		    quoted(dir), num_bytes(missing),
+		    num_bytes((uint64_t)fs.f_bavail * fs.f_frsize)));
+	free(dir);
+	return status;
+}
+
+static int
+make_map(struct imager_files *f, uint64_t size, char **error)
+{
+	if (f->before.count > 0)
+		return EXIT_DONE;
+	map_untried(&f->before, size);
+	if (map_save(&f->before, f->map, "Nothing was tried yet.") < 0)
+		return could_not(error, "write", f->map);
+	return EXIT_DONE;
+}
+
+static int
+make_image(struct imager_files *f, uint64_t size, char **error)
+{
+	struct stat st;
+
+	f->image_fd = open(f->image, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (f->image_fd < 0 || fstat(f->image_fd, &st) < 0)
+		return could_not(error, "open", f->image);
+	if (flock(f->image_fd, LOCK_EX | LOCK_NB) < 0)
+		return complain(error, EXIT_AGAIN, xasprintf("another "
+		    "ntt-imager works on %s", quoted(f->image)));
+	/* holes at the end count as rescued zeros: they must be there */
+	if ((uint64_t)st.st_size < size &&
+	    ftruncate(f->image_fd, (off_t)size) < 0)
+		return could_not(error, "extend", f->image);
+	if (fsync(f->image_fd) < 0 || fsync_parent(f->image) < 0)
+		return could_not(error, "write", f->image);
+	return EXIT_DONE;
+}
+
+/* ddrescue writes its command line into the map, newlines and all. */
+static int
+check_names(const struct imager_files *f, char **error)
+{
+	if (strchr(f->image, '\n') || strchr(f->map, '\n'))
+		return complain(error, EXIT_USAGE, xasprintf("cannot make an "
+		    "image with a newline in its name: %s",
+		    quoted(f->image)));
+	return EXIT_DONE;
+}
+
+int
+imager_files_open(struct imager_files *f, uint64_t size, char **error)
+{
+	int status = check_names(f, error);
+
+	*error = status == EXIT_DONE ? NULL : *error;
+	if (status == EXIT_DONE && (make_parents(f->image) < 0 ||
+	    make_parents(f->map) < 0))
+		status = could_not(error, "make the directory of", f->image);
+	if (status == EXIT_DONE)
+		status = lock_map(f, error);
+	if (status == EXIT_DONE)
+		status = check_map(f, size, error);
+	if (status == EXIT_DONE)
+		status = check_image(f, size, error);
+	if (status == EXIT_DONE)
+		status = check_room(f, size, error);
+	if (status == EXIT_DONE)
+		status = make_map(f, size, error);
+	if (status == EXIT_DONE)
+		status = make_image(f, size, error);
+	return status;
+}
+
+int
+imager_files_check(struct imager_files *f, uint64_t size, char **error)
+{
+	int status;
+
+	if (mapfile_load(&f->before, f->map, error) < 0)
+		return EXIT_FAILED;
+	mapfile_free(&f->before);
+	status = check_map(f, size, error);
+	if (status == EXIT_DONE)
+		status = check_image(f, size, error);
+	if (status != EXIT_DONE)
+		return status;
+	f->image_fd = open(f->image, O_RDONLY | O_CLOEXEC);
+	return f->image_fd < 0 ? could_not(error, "open", f->image) :
+	    EXIT_DONE;
+}
+
+void
+imager_files_close(struct imager_files *f, int keep_lock)
+{
+	char *name;
+
+	if (f->lock >= 0) {
+		name = xasprintf("%s.lock", f->map);
+		if (!keep_lock)
+			unlink(name);
+		free(name);
+		close(f->lock);
+	}
+	if (f->image_fd >= 0)
+		close(f->image_fd);
+	mapfile_free(&f->before);
+	free(f->image);
+	free(f->map);
+	free(f->log);
+	free(f->stall);
+	memset(f, 0, sizeof *f);
+	f->lock = f->image_fd = -1;
+}
