@@ -75,11 +75,11 @@ put_medium(struct buf *b, const struct overlap *o, size_t i, int links)
 	page_row(b);
 	page_cell_begin(b, 0);
 	put_name(b, o, i, links);
-	buf_printf(b, "<br><code class=\"id\">%s</code>", cell(o, i,
+	buf_printf(b, " <br><code class=\"id\">%s</code>", cell(o, i,
 	    OVERLAP_HASH));
 	page_cell_begin(b, 0);
 	page_text(b, cell(o, i, OVERLAP_STATE));
-	buf_printf(b, "<br><time>%s</time>", cell(o, i, OVERLAP_ADDED));
+	buf_printf(b, " <br><time>%s</time>", cell(o, i, OVERLAP_ADDED));
 	page_cell_begin(b, 0);
 	if (*health)
 		buf_printf(b, "<span class=\"%s\">%s</span>",

@@ -220,7 +220,7 @@ put_figures(struct report *r)
 
 	page_list(r->out, "figures");
 	if (report_column(r, REPORT_SIZE))
-		put_figure(r, "Size of the medium",
+		put_figure(r, "Size",
 		    strtoull(report_column(r, REPORT_SIZE), NULL, 10), 1);
 	if (r->map.count) {
 		page_term(r->out, "Rescued");
@@ -229,7 +229,7 @@ put_figures(struct report *r)
 	}
 	if (r->loaded) {
 		put_figure(r, "Files", r->facts.files.count, 0);
-		put_figure(r, "In them", r->facts.files.bytes, 1);
+		put_figure(r, "In files", r->facts.files.bytes, 1);
 		put_figure(r, "Pending", facts_of(&r->facts, NULL,
 		    "pending").count, 0);
 		failed = facts_of(&r->facts, NULL, "failed_retryable");

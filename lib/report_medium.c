@@ -397,7 +397,7 @@ report_partitions(struct report *r)
 	if (PQntuples(res) > 0) {
 		page_section(b, "partitions", "Partitions");
 		page_table(b, PQgetisnull(res, 0, 8) ? "No partition table" :
-		    "As the partition table has them", "Number",
+		    "As the partition table has them", "Partition",
 		    "File system", "Label", "#Begins at byte", "#Size",
 		    "State");
 		for (row = 0; row < PQntuples(res); row++) {

@@ -8,8 +8,13 @@
 #include "num.h"
 #include "report_style.h"
 
+/* A table of WIDE columns and more is shown row by row on a telephone. */
+enum { MOST_COLUMNS = 16, WIDE = 5 };
+
 /* What is open on the page that is being written. */
 static struct {
+	const char *headings[MOST_COLUMNS];
+	unsigned int columns;
 	unsigned int numbers;	/* columns of the table that hold them */
 	unsigned int column;	/* the next of the row */
 	int row, term;
@@ -66,33 +71,41 @@ page_section_end(struct buf *b)
 	buf_puts(b, "</section>\n");
 }
 
+static int
+is_wide(void)
+{
+	return at.columns >= WIDE;
+}
+
 void
 (page_table)(struct buf *b, const char *caption, ...)
 {
 	const char *heading;
 	va_list ap;
-	unsigned int n = 0;
+	unsigned int i;
 
+	memset(&at, 0, sizeof at);
+	va_start(ap, caption);
+	while ((heading = va_arg(ap, const char *)) &&
+	    at.columns < MOST_COLUMNS) {
+		at.numbers |= (unsigned int)(*heading == '#') << at.columns;
+		at.headings[at.columns++] = heading + (*heading == '#');
+	}
+	va_end(ap);
 	/* what can be scrolled must be reached by the keyboard */
 	buf_puts(b, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
 	    "aria-label=\"");
 	markup_plain(b, caption, strlen(caption));
-	buf_puts(b, "\">\n<table>\n<caption>");
+	buf_printf(b, "\">\n<table%s>\n<caption>", is_wide() ?
+	    " class=\"wide\" role=\"table\"" : "");
 	markup_html(b, caption, strlen(caption));
-	buf_puts(b, "</caption>\n<thead><tr>");
-	at.numbers = 0;
-	va_start(ap, caption);
-	for (; (heading = va_arg(ap, const char *)); n++) {
-		int number = *heading == '#';
-
-		at.numbers |= (unsigned int)number << n;
-		buf_printf(b, "<th scope=\"col\"%s>%s</th>", number ?
-		    " class=\"n\"" : "", heading + number);
-	}
-	va_end(ap);
+	buf_printf(b, "</caption>\n<thead><tr%s>", is_wide() ?
+	    " role=\"row\"" : "");
+	for (i = 0; i < at.columns; i++)
+		buf_printf(b, "<th scope=\"col\"%s%s>%s</th>", is_wide() ?
+		    " role=\"columnheader\"" : "", at.numbers >> i & 1 ?
+		    " class=\"n\"" : "", at.headings[i]);
 	buf_puts(b, "</tr></thead>\n<tbody>");
-	at.column = 0;
-	at.row = 0;
 }
 
 /* The row that is open, if there is one, ends with its last cell. */
@@ -111,7 +124,7 @@ void
 page_row(struct buf *b)
 {
 	end_row(b);
-	buf_puts(b, "\n<tr>");
+	buf_puts(b, is_wide() ? "\n<tr role=\"row\">" : "\n<tr>");
 	at.row = 1;
 }
 
@@ -122,8 +135,14 @@ page_cell_begin(struct buf *b, int number)
 
 	if (at.column > 0)
 		buf_puts(b, at.column == 1 ? "</th>" : "</td>");
-	buf_printf(b, at.column == 0 ? "<th scope=\"row\"%s>" : "<td%s>",
-	    class);
+	if (at.column == 0)
+		buf_printf(b, "<th scope=\"row\"%s%s>", is_wide() ?
+		    " role=\"rowheader\"" : "", class);
+	else if (is_wide())
+		buf_printf(b, "<td role=\"cell\" data-label=\"%s\"%s>",
+		    at.headings[at.column], class);
+	else
+		buf_printf(b, "<td%s>", class);
 	at.column++;
 }
 

@@ -3,6 +3,7 @@
 
 load lib
 load report_media
+load browser
 
 # One collection for all tests; none of them changes it.
 setup_file() {
@@ -13,6 +14,14 @@ setup_file() {
 	fresh_db
 	report_collection "$T/media"
 	export MEDIA=$T/media COLLECTION=$NTT_HOME
+	mkdir "$T/pages"
+	ntt-report -q --collection -o "$T/pages/"
+	export PAGES=$T/pages
+	browser_start
+}
+
+teardown_file() {
+	browser_stop
 }
 
 setup() {
@@ -49,7 +58,7 @@ at() {
 	report disk "$DISK"
 	[ "$(at disk //h1)" = accounts ]
 	[ "$(at disk "//dt[.='Message']/../dd")" = "box 7, red label" ]
-	has "$(at disk "//dt[.='Size']/../dd")" "16,777,216 bytes"
+	has "$(at disk "//dl[@class='card']//dt[.='Size']/../dd")" "16,777,216 bytes"
 	shows disk "16,766,976 of 16,777,216 bytes; 10,240 are missing"
 	has "$(at disk "//figure//*[local-name()='title']")" rescued
 	[ "$(at disk "//h2[@id='partitions']/..//tbody/tr[2]/td[2]")" = SCANS ]
@@ -336,4 +345,64 @@ check_bag() {
 	umount "$T/small"
 	[ $status = 75 ]
 	[ -z "$left" ]
+}
+
+@test "in a browser: no complaint, no request, nothing wider than the screen" {
+	need chromedriver chromium-driver
+	for page in "$PAGES"/*.html; do
+		for width in 390 1280; do
+			browser_open "$page" $width
+			[ "$(browser_js 'document.documentElement.scrollWidth')" \
+				-le $width ] || { echo "$page at $width"; return 1; }
+			[ "$(browser_js innerWidth)" = $width ]
+			[ "$(browser_log)" = "file://$page" ] ||
+				{ browser_log; return 1; }
+		done
+	done
+}
+
+@test "in a browser: structure, and contrast in both schemes" {
+	need chromedriver chromium-driver
+	for page in "$PAGES"/*.html; do
+		for scheme in light dark; do
+			browser_open "$page" 1280 $scheme
+			[ "$(browser_js "$browser_structure")" = "[]" ] || {
+				browser_js "$browser_structure"; return 1; }
+			[ "$(browser_js "$browser_contrast")" = "[true]" ] || {
+				browser_js "$browser_contrast"; return 1; }
+		done
+		[ "$(browser_js "matchMedia('(prefers-color-scheme: dark)').matches &&
+			getComputedStyle(document.documentElement).backgroundColor")" \
+			= '"rgb(23, 22, 20)"' ]
+	done
+}
+
+@test "in a browser: hostile names are seen as what they are, links lead on" {
+	need chromedriver chromium-driver
+	browser_open "$PAGES/index.html" 1280
+	browser_js "[...document.links].find((a) =>
+		a.textContent.startsWith('papers of')).click()" >/dev/null
+	[ "$(browser_js "document.querySelector('h1').textContent")" = \
+		'"papers of <b>Anna & son"' ]
+	[ "$(browser_js "document.querySelectorAll('script, b, i').length")" = 0 ]
+	[ "$(browser_js "[...document.querySelectorAll('.esc')].some((e) =>
+		e.textContent == '\\\\u202e')")" = true ]
+	[ "$(browser_js "document.querySelectorAll('.bar').length > 5")" = true ]
+	# a treemap fills its picture
+	[ "$(browser_js "Math.round([...document.querySelectorAll('.d1')].reduce(
+		(n, r) => n + r.width.baseVal.value * r.height.baseVal.value, 0))")" \
+		= $((480 * 340)) ]
+}
+
+@test "on paper" {
+	need chromedriver chromium-driver
+	need pdftotext poppler-utils
+	browser_open "$PAGES/$PAPERS.html" 1280 dark
+	browser_pdf "$T/page.pdf"
+	pdftotext -layout "$T/page.pdf" "$T/page.txt"
+	grep -q 'papers of <b>Anna & son' "$T/page.txt"
+	grep -q 'ntt-recover-failed reset-failures' "$T/page.txt"
+	grep -q 'Made by ntt-report' "$T/page.txt"
+	# links to sections are for screens
+	[ "$(grep -c 'Failures' "$T/page.txt")" = 1 ]
 }
