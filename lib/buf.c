@@ -8,7 +8,7 @@
 
 #include "exits.h"
 
-static void __attribute__((noreturn))
+void
 out_of_memory(void)
 {
 	/* stderr has no buffer, so this needs none */

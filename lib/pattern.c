@@ -60,9 +60,14 @@ matches(struct pattern_set *set, const regex_t *re, const char *path,
 {
 	regmatch_t range = { .rm_so = 0, .rm_eo = (regoff_t)len };
 	locale_t old = uselocale(set->locale);
-	int rc = regexec(re, path, 1, &range, REG_STARTEND);
+	int rc;
 
+	errno = 0;
+	rc = regexec(re, path, 1, &range, REG_STARTEND);
 	uselocale(old);
+	/* glibc says REG_NOMATCH for every failure */
+	if (rc != 0 && errno == ENOMEM)
+		out_of_memory();
 	return rc == 0;
 }
 
@@ -344,7 +349,8 @@ refresh(struct pattern_set *set)
 
 		if (p->compiled)
 			regfree(&p->re);
-		p->compiled = compile(set, &p->re, p->text) == 0;
+		if (p->compiled && compile(set, &p->re, p->text) != 0)
+			out_of_memory();
 	}
 	if (set->has_all)
 		regfree(&set->all);
