@@ -156,10 +156,12 @@ is_inode(int dir, const char *base, const struct stat *want)
 static int
 rename_over(int dir, const char *temporary, const char *base)
 {
-	if (renameat(dir, temporary, dir, base) == 0)
-		return 1;
+	int rc = renameat(dir, temporary, dir, base), err = errno;
+
+	/* two names of one inode are left as they are, without an error */
 	unlinkat(dir, temporary, 0);
-	return -1;
+	errno = err;
+	return rc < 0 ? -1 : 1;
 }
 
 static int
