@@ -128,8 +128,9 @@ refuse(int status, const char *fmt, ...)
 /* ---- one volume ---- */
 
 static void
-describe(const struct volume *v, const struct volume_outcome *o)
+describe(const struct volume *v, const struct volume_outcome *o, int loss)
 {
+	void (*tell)(const char *, ...) = loss ? warn : say;
 	char name[32] = "the medium";
 
 	if (v->num)
@@ -138,7 +139,7 @@ describe(const struct volume *v, const struct volume_outcome *o)
 		detail("%s (%s) is mounted at %s%s%s", name, o->fstype,
 		    quoted(o->mount), *o->reason ? ": " : "", o->reason);
 	else
-		say("%s (%s) is not mounted: %s%s%s", name,
+		tell("%s (%s) is not mounted: %s%s%s", name,
 		    *o->fstype ? o->fstype : "unknown", o->status,
 		    *o->reason ? ": " : "", o->reason);
 }
@@ -183,6 +184,7 @@ mount_layout(const struct image *im, const struct layout *l, int point_fd,
 	struct volume_outcome o;
 	size_t losses = 0;
 	uint32_t i;
+	int loss;
 
 	begin_object(json, l->multi ? "multi" : "single");
 	json_name(json, "image", im->path, strlen(im->path));
@@ -196,9 +198,10 @@ mount_layout(const struct image *im, const struct layout *l, int point_fd,
 		if (v->kind == VOLUME_SKIP)
 			continue;
 		volume_mount(&place, v, &o);
-		describe(v, &o);
+		loss = mount_report_loss(l, v, &o);
+		describe(v, &o, loss);
 		mount_report_partition(json, v, &o);
-		losses += (size_t)mount_report_loss(l, v, &o);
+		losses += (size_t)loss;
 		free(o.mount);
 	}
 	json_end_array(json);

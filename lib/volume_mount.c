@@ -84,7 +84,8 @@ open_target(int point_fd, const char *name, const char **why)
 	return fd;
 }
 
-static void
+/* A mount that cannot be found again would never be unmounted. */
+static int
 register_mount(const struct volume_place *p, const char *path,
     const char *name)
 {
@@ -95,7 +96,10 @@ register_mount(const struct volume_place *p, const char *path,
 		top = mountinfo_top(&m, path);
 	if (top)
 		registry_add(p->reg, name, top->major, top->minor);
+	else
+		umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
 	mountinfo_free(&m);
+	return top ? 0 : -1;
 }
 
 /* The pieces of a volume as one device named name. */
@@ -187,10 +191,17 @@ mount_fs(const struct volume_place *p, const char *name,
 	    "lvm_detected" : words[outcome];
 	if (outcome == FS_MOUNTED) {
 		o->mount = medium_mount_path(p->point, name);
-		register_mount(p, o->mount, name);
+		if (register_mount(p, o->mount, name) == 0)
+			goto out;
+		free(o->mount);
+		o->mount = NULL;
+		o->status = words[FS_FAILED];
+		snprintf(o->reason, sizeof o->reason,
+		    "could not see what is mounted");
 	} else if (strcmp(name, ".")) {
 		unlinkat(p->point_fd, name, AT_REMOVEDIR);
 	}
+out:
 	if (v->truncated && outcome != FS_HUNG)
 		o->status = "truncated";
 }
