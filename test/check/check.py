@@ -159,7 +159,8 @@ class Check:
             "SELECT id, medium_hash, pid FROM worker",
             "SELECT objid FROM pg_locks l JOIN pg_database d ON "
             "d.oid = l.database WHERE locktype = 'advisory' AND "
-            "datname = current_database()",
+            "datname = current_database() AND "
+            "classid::bigint = catalogue_worker_class()",
             "SELECT pid, application_name, state FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid() "
             "AND backend_type = 'client backend'",
@@ -257,12 +258,13 @@ class Check:
                 if not any(d == dev and a <= ino <= b for d, a, b in todo):
                     self.bad("range", "inode %d,%d of %s is pending and in "
                              "no open range", dev, ino, medium)
+        # the row of a worker that is dead says nothing (see the schema)
         for r in self.ranges:
-            if self.final and r[5] is not None:
+            if self.final and r[5] is not None and r[6] == "f":
                 self.bad("worker", "range %s of %s is claimed by %s", r[1],
                          r[0], r[5])
         for w in self.workers:
-            if self.final:
+            if self.final and w[0] in self.held:
                 self.bad("worker", "row %s of %s, process %s, is there",
                          w[0], w[1], w[2])
 

@@ -35,6 +35,15 @@ class Media(scenarios.Archiver):
         w.must("ntt-archiver", "-q", self.OTHER)
 
 
+def in_session(t, statement):
+    p = subprocess.Popen(["psql", "-XAtq", t.w.env["NTT_DB_URL"]],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    p.stdin.write(b"%s; SELECT 1;\n" % statement.encode())
+    p.stdin.flush()
+    p.stdout.readline()
+    t.undo = lambda: (p.kill(), p.wait(), p.stdin.close(), p.stdout.close())
+
+
 BREAKS = []
 
 
@@ -309,10 +318,17 @@ def not_copied(t):
     t.sql("UPDATE medium SET copy_done = NULL WHERE medium_hash = '%s'" % M)
 
 
-@broken("worker")
+@broken("worker", "session")
 def worker_left(t):
-    t.sql("INSERT INTO worker (name, host, pid, start_time, medium_hash) "
-          "VALUES ('x', 'x', 1, 1, '%s')" % M)
+    t.sql("INSERT INTO worker (id, name, host, pid, start_time, medium_hash) "
+          "OVERRIDING SYSTEM VALUE VALUES (77, 'x', 'x', 1, 1, '%s')" % M)
+    in_session(t, "SELECT pg_advisory_lock(catalogue_worker_class(), 77)")
+
+
+@broken("worker")
+def range_claimed(t):
+    t.sql("UPDATE work_range SET worker = 1, done = false WHERE medium_hash "
+          "= '%s'" % M)
 
 
 @broken("locked")
@@ -333,12 +349,7 @@ def process_left(t):
 
 @broken("session")
 def session_left(t):
-    p = subprocess.Popen(["psql", "-XAtq", t.w.env["NTT_DB_URL"]],
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    p.stdin.write(b"BEGIN; SELECT 1;\n")
-    p.stdin.flush()
-    p.stdout.readline()
-    t.undo = lambda: (p.kill(), p.wait(), p.stdin.close(), p.stdout.close())
+    in_session(t, "BEGIN")
 
 
 if world.can_mount():
