@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "blake3.h"
+#include "bounded.h"
 #include "buf.h"
 #include "fsutil.h"
 #include "medium.h"
@@ -75,7 +77,7 @@ identity_hash(char hex[IDENTITY_HEX + 1], uint64_t size, const char *model,
  * many bytes could not be read.
  */
 static uint64_t
-read_edge(int fd, char *bytes, size_t len, uint64_t offset)
+read_edge(int fd, size_t sector, char *bytes, size_t len, uint64_t offset)
 {
 	enum { STEP = 64 * SECTOR };
 	uint64_t lost = 0;
@@ -86,8 +88,8 @@ read_edge(int fd, char *bytes, size_t len, uint64_t offset)
 		if (pread_full(fd, bytes + at, n, (off_t)(offset + at)) ==
 		    (ssize_t)n)
 			continue;
-		for (s = at; s < at + n; s += SECTOR) {
-			size_t m = at + n - s < SECTOR ? at + n - s : SECTOR;
+		for (s = at; s < at + n; s += sector) {
+			size_t m = at + n - s < sector ? at + n - s : sector;
 
 			if (pread_full(fd, bytes + s, m,
 			    (off_t)(offset + s)) == (ssize_t)m)
@@ -105,9 +107,20 @@ one_byte_repeated(const char *bytes, size_t len)
 	return len == 0 || !memcmp(bytes, bytes + 1, len - 1);
 }
 
+/* Aligned for direct reads, and zero. */
+static char *
+edge_buffer(size_t size)
+{
+	void *bytes;
+
+	if (posix_memalign(&bytes, 4096, size) != 0)
+		bytes = xcalloc(1, size);
+	return memset(bytes, 0, size);
+}
+
 /* Edges are whole sectors: a short last one is padded with zeros. */
 static int
-look_at_edges(int fd, struct identity *id)
+look_at_edges(int fd, size_t sector, struct identity *id)
 {
 	uint64_t sectors = (id->size + SECTOR - 1) / SECTOR;
 	size_t edge = sectors * SECTOR < IDENTITY_EDGE ?
@@ -115,16 +128,19 @@ look_at_edges(int fd, struct identity *id)
 	uint64_t start = sectors * SECTOR - edge;
 	size_t head_len = id->size < edge ? (size_t)id->size : edge;
 	size_t tail_len = (size_t)(id->size - start);
-	char *head = xcalloc(1, edge), *tail = xcalloc(1, edge);
+	char *head = edge_buffer(edge), *tail = edge_buffer(edge);
 
-	id->unreadable = read_edge(fd, head, head_len, 0);
+	id->unreadable = read_edge(fd, sector, head, head_len, 0);
 	if (start > 0)
-		id->unreadable += read_edge(fd, tail, tail_len, start);
+		id->unreadable += read_edge(fd, sector, tail, tail_len,
+		    start);
 	else
 		memcpy(tail, head, edge);
 	identity_hash(id->hash, id->size, id->model, id->serial, head, tail,
 	    edge);
 	identity_hash(id->v1, 0, NULL, NULL, head, tail, edge);
+	identity_hash(id->v2_image, id->size, "unknown", "unknown", head, tail,
+	    edge);
 	id->degenerate = one_byte_repeated(head, head_len) &&
 	    one_byte_repeated(tail, tail_len) && head[0] == tail[0];
 	free(head);
@@ -158,7 +174,7 @@ directory_hash(struct identity *id)
 }
 
 static int
-look_at_file(const char *path, int fd, struct identity *id)
+look_at_file(const char *path, int fd, size_t sector, struct identity *id)
 {
 	if (id->kind == IDENTITY_IMAGE && hash_in_name(path, id->hash)) {
 		id->version = "name";
@@ -169,7 +185,28 @@ look_at_file(const char *path, int fd, struct identity *id)
 		return -1;
 	}
 	id->version = "v2";
-	return look_at_edges(fd, id);
+	return look_at_edges(fd, sector, id);
+}
+
+/*
+ * Past the cache: what the kernel reads along with a good sector must not
+ * make it a bad one.
+ */
+static int
+look_at_device(const char *path, int fd, struct identity *id)
+{
+	int sector = SECTOR, direct, rc;
+
+	if (ioctl(fd, BLKGETSIZE64, &id->size) < 0)
+		return -1;
+	direct = open(path, O_RDONLY | O_CLOEXEC | O_DIRECT);
+	if (direct < 0 || ioctl(fd, BLKSSZGET, &sector) < 0 ||
+	    sector < SECTOR)
+		sector = SECTOR;
+	rc = look_at_file(path, direct < 0 ? fd : direct, (size_t)sector, id);
+	if (direct >= 0)
+		close(direct);
+	return rc;
 }
 
 int
@@ -198,11 +235,10 @@ identity_of(const char *path, const char *model, const char *serial,
 	} else if (S_ISREG(st.st_mode)) {
 		id->kind = IDENTITY_IMAGE;
 		id->size = (uint64_t)st.st_size;
-		rc = look_at_file(path, fd, id);
+		rc = look_at_file(path, fd, SECTOR, id);
 	} else if (S_ISBLK(st.st_mode)) {
 		id->kind = IDENTITY_DEVICE;
-		if (ioctl(fd, BLKGETSIZE64, &id->size) == 0)
-			rc = look_at_file(path, fd, id);
+		rc = look_at_device(path, fd, id);
 	} else {
 		errno = ENOTSUP;
 	}
@@ -213,6 +249,49 @@ out:
 		free(id->path);
 		id->path = NULL;
 	}
+	errno = err;
+	return rc;
+}
+
+/* What the child found, in memory that both see. */
+struct shared {
+	const char *path, *model, *serial;
+	struct identity id;
+	int rc, err;
+};
+
+static int
+look(void *arg)
+{
+	struct shared *s = arg;
+
+	s->rc = identity_of(s->path, s->model, s->serial, &s->id);
+	s->err = errno;
+	return 0;
+}
+
+int
+identity_within(const char *path, const char *model, const char *serial,
+    struct identity *id, int timeout_ms)
+{
+	struct shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int rc, err;
+
+	if (s == MAP_FAILED)
+		return -1;
+	s->path = path;
+	s->model = model;
+	s->serial = serial;
+	rc = bounded_run(look, s, -1, timeout_ms, BOUNDED_SAME);
+	err = rc < 0 ? errno : s->err;
+	rc = rc < 0 ? -1 : s->rc;
+	*id = s->id;
+	munmap(s, sizeof *s);
+	/* the other one was the child's */
+	id->path = rc < 0 ? NULL : realpath(path, NULL);
+	if (rc == 0 && !id->path)
+		return -1;
 	errno = err;
 	return rc;
 }

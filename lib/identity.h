@@ -28,7 +28,9 @@ enum identity_kind {
 struct identity {
 	enum identity_kind kind;
 	char hash[IDENTITY_HEX + 1];
-	char v1[IDENTITY_HEX + 1];	/* "" for directories and named images */
+	/* "" for directories and named images: */
+	char v1[IDENTITY_HEX + 1];
+	char v2_image[IDENTITY_HEX + 1];	/* model and serial unknown */
 	const char *version;		/* "v2", "directory", "name" */
 	uint64_t size;			/* bytes; 0 for directories */
 	uint64_t unreadable;		/* bytes at the edges hashed as zeros */
@@ -49,6 +51,13 @@ struct identity {
  */
 int identity_of(const char *path, const char *model, const char *serial,
 	struct identity *id);
+
+/*
+ * The same in a child that is given up after timeout_ms: ETIMEDOUT.  For
+ * devices, which may never answer.
+ */
+int identity_within(const char *path, const char *model, const char *serial,
+	struct identity *id, int timeout_ms);
 
 /*
  * The hash of a medium of this size whose edges are head and tail (each
