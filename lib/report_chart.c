@@ -252,7 +252,7 @@ put_rest(struct buf *b, uint64_t bytes, const struct treemap_rect *r)
 	    r->height);
 	if (r->width > 8 * LETTER && r->height > HEAD)
 		buf_printf(b, "<text class=\"axis\" font-size=\"12\" "
-		    "x=\"%.1f\" y=\"%.1f\">files</text>", r->x + 4,
+		    "x=\"%.1f\" y=\"%.1f\">others</text>", r->x + 4,
 		    r->y + 12);
 	buf_puts(b, "</g>\n");
 }
@@ -262,12 +262,12 @@ static void
 put_level(struct buf *b, const struct facts *f,
     const struct facts_directory *of, struct treemap_rect within, int level)
 {
-	enum { MOST = 24 };
+	enum { MOST = 160, INNER = 24 };
 	const struct facts_directory *d[MOST];
 	struct treemap_rect r[MOST + 1];
 	double weights[MOST + 1] = { 0 };
 	uint64_t rest = of ? of->sum.bytes : f->files.bytes;
-	size_t n = children(f, of, d, MOST), i, k = 0;
+	size_t n = children(f, of, d, level == 1 ? MOST : INNER), i, k;
 
 	for (i = 0; i < n; i++)
 		rest -= d[i]->sum.bytes;

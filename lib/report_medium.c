@@ -501,6 +501,7 @@ put_next(struct report *r)
 	char *source = db_path_value(r->row, 0, is_image ? REPORT_IMAGE :
 	    REPORT_SOURCE);
 	struct buf command = BUF_INIT;
+	const char *words = "Next:";
 
 	if (!r->loaded || !report_column(r, REPORT_LISTED)) {
 		buf_puts(&command, "ntt-orchestrator ");
@@ -511,10 +512,18 @@ put_next(struct report *r)
 		buf_printf(&command, "ntt-copy-workers --wait -m %s",
 		    r->medium);
 	} else if (!report_column(r, REPORT_ARCHIVED)) {
-		buf_printf(&command, "ntt-archiver %s", r->medium);
+		int failed = facts_of(&r->facts, NULL,
+		    "failed_retryable").count + facts_of(&r->facts, NULL,
+		    "failed_permanent").count > 0;
+
+		if (failed)
+			words = "Next: what <a href=\"#failures\">failed</a>; "
+			    "or, to archive the medium in spite of that:";
+		buf_printf(&command, "ntt-archiver %s%s", failed ?
+		    "--allow-failures " : "", r->medium);
 	}
 	if (command.len) {
-		buf_puts(r->out, "<p>Next:</p>\n");
+		buf_printf(r->out, "<p>%s</p>\n", words);
 		page_command(r->out, command.data);
 	}
 	buf_free(&command);
