@@ -136,7 +136,7 @@ prove:
 	test/prove/prove --build $(B) --time $(TIME) --seed $(SEED)
 
 defects: tests
-	test/prove/defects/run
+	test/prove/defects
 
 valgrind tsan analyze coverage:
 	contrib/install-deps test analyze

@@ -216,5 +216,6 @@ def all_of(s, rng, a):
         steps = int(f.read())
     for kind in ("kill", "term"):
         groups.append([Case(s, kind, str(n)) for n in range(1, steps + 2)])
-    most = 10 ** 9 if a.all or a.case or a.list else MOST_OF_A_FAMILY
+    most = s.most if hasattr(s, "most") else \
+        10 ** 9 if a.all or a.case or a.list else MOST_OF_A_FAMILY
     return [Case(s, "order", "")] + mixed(rng, groups, most)

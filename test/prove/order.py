@@ -9,6 +9,7 @@ nothing.  So, of everything below the roots of NTT_HOME:
            every name there was is synced
   remove   a source goes only after the archive was synced, read back in full
            since, named, that name synced, and the catalogue told
+  replace  no name in the tree of links is missing for a moment
   exit     at exit 0 nothing is unsynced
 """
 import os
@@ -179,6 +180,8 @@ class Model:
         if self.is_temporary(path):
             return
         place = os.path.relpath(path, self.home).split("/")[0]
+        if place == "archived":
+            self.bad("%s is removed, not replaced", path)
         if place not in ("img", "raw"):
             return
         left = [u for u in self.unsynced() if "/archives" in u]

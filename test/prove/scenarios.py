@@ -192,7 +192,7 @@ class ReHardlink(Scenario):
         os.rename(tree + "/copy", tree + "/large")
 
     def command(self):
-        return ["ntt-re-hardlink", "-q", "-m", M]
+        return ["ntt-re-hardlink", "-q", "-m", M, "--batch-size", "2"]
 
 
 @scenario
@@ -358,6 +358,61 @@ class OrchestratorImage(Scenario):
         if self.w.sql("SELECT count(*) FROM inode WHERE status = "
                       "'success' AND fs_type = 'f'") != "6":
             raise world.Broken("not all files of the image were copied")
+
+
+@scenario
+class Partitions(OrchestratorImage):
+    """Two file systems whose inodes have the same numbers."""
+    name = "partitions"
+
+    def setup(self):
+        w, parts = self.w, []
+        for n in (1, 2):
+            tree = "%s-%d" % (self.src, n)
+            os.makedirs(tree)
+            for name in ("a", "b", "c"):
+                with open("%s/%s" % (tree, name), "w") as f:
+                    f.write("%s of %d\n" % (name, n))
+            parts.append("%s/part-%d" % (w.dir, n))
+            world.make_image(tree, parts[-1], 4)
+        with open(self.image, "wb") as f:
+            f.truncate(10 << 20)
+        subprocess.run(["sfdisk", "-q", self.image], check=True,
+                       input=b"label: dos\nstart=2048, size=8192\n"
+                       b"start=10240, size=8192\n")
+        for n, part in enumerate(parts):
+            subprocess.run(["dd", "if=" + part, "of=" + self.image,
+                            "bs=1M", "seek=%d" % (1 + 4 * n), "conv=notrunc",
+                            "status=none"], check=True)
+
+    def complete(self):
+        Scenario.complete(self)
+        medium = self.w.sql("SELECT medium_hash FROM medium")
+        for n in (1, 2):
+            for name in ("a", "b", "c"):
+                with open("%s/archived/%s/p%d/%s" % (
+                        self.w.home, medium, n, name)) as f:
+                    got = f.read()
+                if got != "%s of %d\n" % (name, n):
+                    raise world.Broken("p%d/%s holds \"%s\"" % (
+                        n, name, got))
+
+
+@scenario
+class Crowd(Scenario):
+    """More than one range of work, and more than one worker."""
+    name, program = "crowd", "ntt-copier"
+    mime = True
+    most = 3            # of a kind: it takes long
+
+    def setup(self):
+        for i in range(2600):
+            with open("%s/%d" % (self.src, i), "w") as f:
+                f.write("%d\n" % (i % 2000))
+        self.load()
+
+    def command(self):
+        return ["ntt-copy-workers", "-q", "-m", M, "-w", "4", "--wait"]
 
 
 @scenario
