@@ -77,6 +77,7 @@ buf_reserve(struct buf *b, size_t more)
 		need = 64;
 	b->data = xrealloc(b->data, need);
 	b->size = need;
+	b->data[b->len] = '\0';
 }
 
 void
