@@ -7,7 +7,7 @@ import struct
 import order
 from world import FAMILIES, TIMED_OUT, Broken
 
-KINDS = ("order", "fault", "kill", "term", "sim")
+KINDS = ("order", "race", "fault", "kill", "term", "sim")
 
 # What can happen to a call.  With + it goes on happening.
 FAULTS = {
@@ -162,6 +162,9 @@ class Case:
         self.now()
         self.again()
 
+    def do_race(self):
+        self.s.race()
+
     # ---- the order of things
 
     def do_order(self):
@@ -218,4 +221,7 @@ def all_of(s, rng, a):
         groups.append([Case(s, kind, str(n)) for n in range(1, steps + 2)])
     most = s.most if hasattr(s, "most") else \
         10 ** 9 if a.all or a.case or a.list else MOST_OF_A_FAMILY
-    return [Case(s, "order", "")] + mixed(rng, groups, most)
+    first = [Case(s, "order", "")]
+    if hasattr(s, "race"):
+        first.append(Case(s, "race", ""))
+    return first + mixed(rng, groups, most)

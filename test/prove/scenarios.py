@@ -2,6 +2,7 @@
 state is made, the command, and what finishes the medium afterwards."""
 import os
 import subprocess
+import time
 
 import world
 
@@ -413,6 +414,32 @@ class Crowd(Scenario):
 
     def command(self):
         return ["ntt-copy-workers", "-q", "-m", M, "-w", "4", "--wait"]
+
+    def race(self):
+        """Four workers ask for work in the same moment, because until then
+        somebody has it all: each range may go to one of them only."""
+        w = self.w
+        w.must("ntt-copier", "-q", "-m", M, "--limit", "1")
+        other = subprocess.Popen(
+            ["psql", "-XAtq", w.env["NTT_DB_URL"]], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+        other.stdin.write(b"BEGIN; SELECT number FROM work_range ORDER BY "
+                          b"number FOR UPDATE;\n\\echo locked\n")
+        other.stdin.flush()
+        while other.stdout.readline() != b"locked\n":
+            pass
+        copiers = [subprocess.Popen(
+            ["ntt-copier", "-q", "-m", M, "--mime", "never"], env=w.env,
+            stderr=subprocess.PIPE) for _ in range(4)]
+        time.sleep(1)
+        other.communicate(b"COMMIT;\n")
+        for c in copiers:
+            err = c.communicate()[1]
+            if c.returncode not in (0, 2):
+                raise world.Broken("a worker ends with %d: %s" % (
+                    c.returncode, err.decode()))
+        w.must(*self.command(), ok=(0, 2))
+        self.complete()
 
 
 @scenario
