@@ -31,7 +31,10 @@ browser_start() {
 		"goog:loggingPrefs": { browser: "ALL", performance: "ALL" },
 		"goog:chromeOptions": { args: ["--headless=new", "--no-sandbox",
 		"--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-		"--user-data-dir=\($d)"] } } } }')" | jq -r .sessionId)
+		"--no-first-run", "--disable-background-networking",
+		"--disable-component-update", "--disable-sync",
+		"--disable-extensions", "--user-data-dir=\($d)"] } } } }')" |
+		jq -r .sessionId)
 	export BROWSER BROWSER_PID
 }
 

@@ -8,6 +8,8 @@ load browser
 # One collection for all tests; none of them changes it.
 setup_file() {
 	need_loop
+	need openssl openssl
+	need sfdisk fdisk
 	export BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR
 	isolate
 	chmod 755 "$T"
@@ -17,7 +19,7 @@ setup_file() {
 	mkdir "$T/pages"
 	ntt-report -q --collection -o "$T/pages/"
 	export PAGES=$T/pages
-	browser_start
+	! command -v chromedriver >/dev/null || browser_start
 }
 
 teardown_file() {
