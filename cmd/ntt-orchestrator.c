@@ -1,5 +1,6 @@
 /*
- * ntt-orchestrator: the whole pipeline for a directory, an image or a .raw.
+ * ntt-orchestrator: the whole pipeline for a device, a directory, an image or
+ * a .raw.
  *
  * It runs the programs a person would type, in the order of the table at the
  * end.  Whether a stage is done is computed from rows, files and mounts each
@@ -27,6 +28,7 @@
 #include "num.h"
 #include "prog.h"
 #include "run_command.h"
+#include "run_image.h"
 #include "run_medium.h"
 #include "run_setup.h"
 #include "run_summary.h"
@@ -36,7 +38,7 @@
 static struct {
 	const char *image, *load_only, *message, *stop_after, *label;
 	int enum_only, force, plan, keep_mounted, no_archive, reset, yes;
-	int sandbox;
+	int sandbox, eject;
 	int workers;
 } opt;
 
@@ -49,12 +51,13 @@ static const struct option_help options[] = {
 	{ 0, "image", "FILE", "an image, or the beginning of its hash" },
 	{ 0, "load-only", "FILE.raw", "only load this list into the catalogue" },
 	{ 0, "sandbox", NULL, "mount the image in a process without rights" },
+	{ 0, "eject", NULL, "eject the device when its image is complete" },
 	{ 0, "enum-only", NULL, "only list the tree into RAW_ROOT" },
 	{ 0, "message", "TEXT", "a remark kept with the medium" },
 	{ 0, "label", "NAME", "call the medium NAME instead of its hash" },
 	{ 0, "workers", "N", "copiers (default: the CPUs, at most 16)" },
 	{ 0, "stop-after", "STAGE",
-		"register, mount, load, copy, unmount or archive" },
+		"register, image, mount, load, copy, unmount or archive" },
 	{ 0, "plan", NULL, "print every command and run nothing" },
 	{ 0, "keep-mounted", NULL, "leave it mounted, and so not archived" },
 	{ 0, "no-archive", NULL, "make no archive" },
@@ -115,9 +118,24 @@ register_run(void)
 		printf("    (the row of %s in the catalogue)\n", medium.hash);
 		return EXIT_DONE;
 	}
-	if (run_medium_register(&medium, db, opt.message) < 0)
+	if (run_medium_register(&medium, db, opt.message) < 0 ||
+	    (medium.is_image && !medium.device &&
+	    run_image_probe(&medium, db) < 0))
 		db_die("could not register %s", medium.hash);
 	return EXIT_DONE;
+}
+
+static int
+image_done(void)
+{
+	return run_image_done(&medium, db, &remark);
+}
+
+static int
+image_run(void)
+{
+	return run_image_make(&medium, opt.plan ? NULL : db, opt.eject,
+	    opt.force);
 }
 
 static int
@@ -297,6 +315,13 @@ wants_archive(void)
 	return failed == 0;
 }
 
+/* One that is archived was imaged. */
+static int
+needs_image(void)
+{
+	return medium.device && (!db || !archive_done());
+}
+
 static const struct stage {
 	const char *name;
 	int (*wanted)(void);
@@ -304,6 +329,7 @@ static const struct stage {
 	int (*run)(void);
 } stages[] = {
 	{ "register", always, register_done, register_run },
+	{ "image", needs_image, image_done, image_run },
 	{ "mount", needs_mount, mount_done, mount_run },
 	{ "load", always, load_done, load_run },
 	{ "copy", always, copy_done, copy_run },
@@ -511,6 +537,8 @@ parse_options(int argc, char **argv)
 			opt.load_only = value;
 		else if (!strcmp(name, "sandbox"))
 			opt.sandbox = 1;
+		else if (!strcmp(name, "eject"))
+			opt.eject = 1;
 		else if (!strcmp(name, "enum-only"))
 			opt.enum_only = 1;
 		else if (!strcmp(name, "message"))
@@ -553,15 +581,6 @@ parse_options(int argc, char **argv)
 	if (opt.sandbox)
 		mounted_use_sandbox();
 	prog_config();
-}
-
-static void
-refuse_failed_health(void)
-{
-	if (medium.health && !strcmp(medium.health, "failed") && !opt.force)
-		die(EXIT_FAILED, "less than 20 %% of %s could be read: its "
-		    "health is failed; --force goes on with what there is",
-		    quoted(medium.path));
 }
 
 /* A store in the tree it is filled from would never be complete. */
@@ -637,7 +656,9 @@ main(int argc, char **argv)
 	run_medium_identify(&medium, operand, opt.image != NULL, opt.label,
 	    opt.force);
 	refuse_own_store();
-	refuse_failed_health();
+	/* of a device more may be rescued first */
+	if (!medium.device && run_image_failed(&medium, opt.force))
+		exit(EXIT_FAILED);
 	if (!opt.plan)
 		log_open(config_get(CONFIG_LOG_DIR), prog.name, medium.hash);
 	if (opt.enum_only)

@@ -41,7 +41,7 @@ static struct {
 
 /* Columns of the row. */
 enum { KIND, SOURCE, IMAGE, HEALTH, ENUM_DONE, COPY_DONE, ARCHIVED_AT,
-	ARCHIVE, RECORDS };
+	ARCHIVE, RECORDS, IMAGED_AT };
 
 static const char *
 column(int col)
@@ -66,10 +66,19 @@ is_image(void)
 	return kind && (!strcmp(kind, "image") || !strcmp(kind, "device"));
 }
 
-/* The map decides what was rescued, not a word in it. */
-static void
+static int
+is_device(void)
+{
+	const char *kind = column(KIND);
+
+	return kind && !strcmp(kind, "device");
+}
+
+/* The map decides what was rescued, not a word in it.  Was everything? */
+static int
 put_rescue(struct buf *why, const char *image)
 {
+	int all = 0;
 	size_t len = strlen(image);
 	struct mapfile map;
 	char *path, *error;
@@ -86,9 +95,11 @@ put_rescue(struct buf *why, const char *image)
 		buf_printf(why, ", %s of %s rescued",
 		    num_bytes(mapfile_bytes(&map, MAPFILE_RESCUED)),
 		    num_bytes(map.end));
+		all = mapfile_bytes(&map, MAPFILE_RESCUED) == map.end;
 		mapfile_free(&map);
 	}
 	free(path);
+	return all;
 }
 
 static enum state
@@ -103,8 +114,11 @@ check_image(struct buf *why)
 	}
 	if (exists(image)) {
 		buf_puts(why, quoted(image));
-		put_rescue(why, image);
-		return DONE;
+		if (put_rescue(why, image) || !is_device() ||
+		    column(IMAGED_AT))
+			return DONE;
+		buf_puts(why, ", and imaging is not finished");
+		return MISSING;
 	}
 	if (medium.archived) {
 		buf_puts(why, "in the archive");
@@ -218,11 +232,12 @@ check_archive(struct buf *why)
 static void
 put_next(struct buf *b, const enum state *states)
 {
-	const char *source = is_image() ? column(IMAGE) : column(SOURCE);
+	int imaged = is_image() && (!is_device() || states[0] == DONE);
+	const char *source = imaged ? column(IMAGE) : column(SOURCE);
 
-	if (states[3] == MISSING || states[2] == MISSING) {
+	if (states[0] == MISSING || states[3] == MISSING || states[2] == MISSING) {
 		buf_puts(b, "ntt-orchestrator ");
-		if (is_image())
+		if (imaged)
 			buf_puts(b, "--image ");
 		buf_shell(b, source ? source : "SOURCE");
 	} else if (states[4] == MISSING) {
@@ -238,7 +253,7 @@ find(PGconn *db, const char *name)
 	medium.hash = catalogue_medium_or_die(db, name);
 	medium.row = db_query(db, "SELECT source_kind, source_path, "
 	    "image_path, health, enum_done, copy_done, archived_at, "
-	    "archive_path, load_counts->>'records' FROM medium "
+	    "archive_path, load_counts->>'records', imaged_at FROM medium "
 	    "WHERE medium_hash = $1", medium.hash);
 	if (!medium.row)
 		db_die("could not look at %s", medium.hash);

@@ -111,9 +111,13 @@ keep_answer(struct buf *b, char *const argv[], int status,
 	json_text(b, "model", model);
 	json_text(b, "serial", serial);
 	if (status != EXIT_NOPROG) {
+		size_t len = output->len < KEPT ? output->len : KEPT;
+
 		buf_reset(&text);
-		buf_escape(&text, output->data, output->len < KEPT ?
-		    output->len : KEPT);
+		if (utf8_valid(output->data, len))
+			buf_put(&text, output->data, len);
+		else
+			buf_escape(&text, output->data, len);
 		json_text(b, "output", text.data ? text.data : "");
 	}
 	json_end_object(b);

@@ -15,8 +15,8 @@
 #include "db.h"
 #include "diag.h"
 #include "fsutil.h"
-#include "mapfile.h"
 #include "mounted.h"
+#include "run_image.h"
 #include "spawn.h"
 
 /* An image below IMAGE_ROOT whose hash begins so; NULL unless it is one. */
@@ -65,34 +65,26 @@ set_hash(struct run_medium *m, const char *hash)
 	snprintf(m->hash, sizeof m->hash, "%s", hash);
 }
 
-/* "/x/y.img" has its map at "/x/y.map". */
-static const char *
-health_of(const char *image, uint64_t size)
+static char *
+dump(const json_t *value)
 {
-	size_t len = strlen(image);
-	const char *health = NULL;
-	struct mapfile map;
-	char *path, *error = NULL;
-	struct stat st;
+	char *text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII);
+	char *copy = text ? xstrdup(text) : NULL;
 
-	if (len > 4 && !strcmp(image + len - 4, ".img"))
-		len -= 4;
-	path = xasprintf("%.*s.map", (int)len, image);
-	if (stat(path, &st) < 0)
-		goto out;
-	if (mapfile_load(&map, path, &error) < 0) {
-		warn("%s: the health of the image is unknown", error);
-		goto out;
-	}
-	health = mapfile_health(&map, size);
-	if (!health)
-		warn("%s does not cover the image: its health is unknown",
-		    quoted(path));
-	mapfile_free(&map);
-out:
-	free(error);
-	free(path);
-	return health;
+	free(text);
+	return copy;
+}
+
+/* The answers of the device are no part of what it is. */
+static void
+take_probes(struct run_medium *m, json_t *object)
+{
+	json_t *probes = json_object_get(object, "probes");
+
+	if (json_array_size(probes) > 0)
+		m->probes = dump(probes);
+	json_object_del(object, "probes");
+	m->identity = dump(object);
 }
 
 static void
@@ -111,15 +103,21 @@ take_identity(struct run_medium *m, const char *operand, const char *text)
 	m->human = text_of(object, "human");
 	m->size = (uint64_t)json_integer_value(json_object_get(object,
 	    "size"));
-	m->identity = xstrdup(text);
+	take_probes(m, object);
 	m->path = realpath(operand, NULL);
 	if (!m->path)
 		die_errno("could not resolve %s: %m", quoted(operand));
 	m->is_image = kind && strcmp(kind, "directory") != 0;
 	m->kind = m->is_image ? "image" : "directory";
+	if (kind && !strcmp(kind, "device")) {
+		m->kind = "device";
+		m->device = m->path;
+		m->path = xasprintf("%s/%s.img",
+		    config_get(CONFIG_IMAGE_ROOT), m->hash);
+	}
 	if (m->is_image) {
 		m->root = path_join(config_get(CONFIG_MOUNT_ROOT), m->hash);
-		m->health = health_of(m->path, m->size);
+		m->health = run_image_health(m->path, m->size);
 	} else {
 		m->root = xstrdup(m->path);
 	}
@@ -193,10 +191,12 @@ run_medium_of_raw(struct run_medium *m, const char *raw, const char *label)
 void
 run_medium_free(struct run_medium *m)
 {
+	free(m->device);
 	free(m->path);
 	free(m->root);
 	free(m->human);
 	free(m->identity);
+	free(m->probes);
 	memset(m, 0, sizeof *m);
 }
 
@@ -221,14 +221,22 @@ truth(const struct run_medium *m, PGconn *db, const char *sql)
 	return yes;
 }
 
+static const char *
+source(const struct run_medium *m)
+{
+	return m->device ? m->device : m->path;
+}
+
 int
 run_medium_registered(const struct run_medium *m, PGconn *db)
 {
-	char *path = db_path(m->path);
-	const char *params[] = { m->hash, m->health, path };
-	PGresult *res = must(db_query_n(db, "SELECT health IS NOT DISTINCT "
-	    "FROM $2 AND source_path IS NOT DISTINCT FROM $3 FROM medium "
-	    "WHERE medium_hash = $1", 3, params), m);
+	char *path = db_path(source(m));
+	const char *params[] = { m->hash, m->health, path, m->kind };
+	PGresult *res = must(db_query_n(db, "SELECT $4 = 'device' AND "
+	    "archived_at IS NOT NULL OR health IS NOT DISTINCT FROM $2 AND "
+	    "(source_path IS NOT DISTINCT FROM $3 OR "
+	    "source_kind = 'device' AND $4 = 'image') FROM medium "
+	    "WHERE medium_hash = $1", 4, params), m);
 	int yes = PQntuples(res) > 0 && db_bool(res, 0, 0);
 
 	free(path);
@@ -348,26 +356,35 @@ int
 run_medium_register(const struct run_medium *m, PGconn *db,
     const char *message)
 {
-	char size[24], *path = db_path(m->path);
+	char size[24], *path = db_path(source(m)), *image = db_path(m->path);
 	const char *params[] = { m->hash, m->human, message, m->kind, path,
 		m->size ? size : NULL, m->identity,
-		m->is_image ? path : NULL, m->health };
+		m->is_image ? image : NULL, m->health, m->probes };
 	PGresult *res;
 
 	snprintf(size, sizeof size, "%llu", (unsigned long long)m->size);
+	/* the image of a device is still that device's */
 	res = db_query_n(db, "INSERT INTO medium AS m (medium_hash, "
 	    "medium_human, message, source_kind, source_path, size_bytes, "
-	    "identity, image_path, health) "
-	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+	    "identity, image_path, health, diagnostics) "
+	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
+	    "jsonb_strip_nulls(jsonb_build_object('probes', $10::jsonb))) "
 	    "ON CONFLICT (medium_hash) DO UPDATE SET "
 	    "message = coalesce(excluded.message, m.message), "
-	    "source_kind = excluded.source_kind, "
-	    "source_path = excluded.source_path, "
+	    "source_kind = CASE WHEN m.source_kind = 'device' AND "
+	    "excluded.source_kind = 'image' THEN m.source_kind ELSE "
+	    "excluded.source_kind END, "
+	    "source_path = CASE WHEN m.source_kind = 'device' AND "
+	    "excluded.source_kind = 'image' THEN m.source_path ELSE "
+	    "excluded.source_path END, "
 	    "size_bytes = coalesce(excluded.size_bytes, m.size_bytes), "
 	    "identity = coalesce(m.identity, excluded.identity), "
+	    "diagnostics = coalesce(m.diagnostics, '{}') || "
+	    "jsonb_strip_nulls(excluded.diagnostics), "
 	    "image_path = excluded.image_path, health = excluded.health",
-	    9, params);
+	    10, params);
 	free(path);
+	free(image);
 	PQclear(res);
 	return res ? 0 : -1;
 }

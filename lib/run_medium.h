@@ -14,11 +14,13 @@
 struct run_medium {
 	char hash[MEDIUM_MAX + 1];
 	const char *kind;	/* medium.source_kind */
-	int is_image;
-	char *path;		/* of the source, absolute */
+	int is_image;		/* an image, or a device that gets one */
+	char *device;		/* NULL: no device */
+	char *path;		/* of the directory or image, absolute */
 	char *root;		/* of the tree; NULL for a .raw */
 	char *human;
 	char *identity;		/* JSON of ntt-identify */
+	char *probes;		/* JSON of what it asked the device, or NULL */
 	uint64_t size;		/* bytes; 0 for directories */
 	const char *health;	/* from the map beside the image, or NULL */
 };

@@ -137,7 +137,8 @@ v2() {
 	has "$output" '0123456789abcdef0123456789abcdef"]}'
 	expect 1 ntt-identify --match other
 	# by the hash of version 1
-	ntt-db psql -qXc "TRUNCATE medium CASCADE"
+	expect 0 ntt-identify --json "$dev"
+	ntt-db psql -qXc "DELETE FROM medium"
 	ntt-db psql -qXc "INSERT INTO medium (medium_hash) VALUES ('$(field v1)')"
 	expect 0 ntt-identify --match "$dev"
 }
