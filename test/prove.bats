@@ -38,7 +38,7 @@ prove() {
 
 @test "calls that fail, processes that are killed" {
 	[ -z "${ASAN_OPTIONS:-}" ] || skip "not below the sanitizers"
-	prove --time 20 --seed "${SEED:-$(date +%Y%m%d)}" --only '/(fault|kill|term)'
+	prove --time 20 --seed "${SEED:-$(date +%Y%m%d)}" --only '/(fault|sql|kill|term)'
 }
 
 @test "a short week in an archive" {

@@ -7,7 +7,7 @@ import struct
 import order
 from world import FAMILIES, TIMED_OUT, Broken
 
-KINDS = ("order", "race", "fault", "kill", "term", "sim")
+KINDS = ("order", "race", "fault", "sql", "kill", "term", "sim")
 
 # What can happen to a call.  With + it goes on happening.
 FAULTS = {
@@ -135,6 +135,23 @@ class Case:
         self.now()
         self.again()
 
+    # ---- statements that fail
+
+    def do_sql(self):
+        s = self.s
+        trap_statements(s.w, int(self.detail))
+        done = s.w.run(*s.command())
+        s.w.reap()
+        s.w.sql(UNTRAP)
+        if done.status in s.ok:
+            self.complete()
+            return
+        if done.status >= 128:
+            raise Broken("it ends with signal %d" % (done.status - 128))
+        self.said(done)
+        self.now()
+        self.again()
+
     # ---- kills
 
     def do_kill(self):
@@ -181,6 +198,39 @@ class Case:
         self.complete()
 
 
+UNTRAP = "DROP SCHEMA prove CASCADE"
+
+
+def trap_statements(w, n):
+    """The Nth statement that changes a table will fail, as if PostgreSQL's
+    disk were full, or somebody's lock were in the way."""
+    tables = w.sql(
+        "SELECT string_agg(oid::regclass::text, ' ') FROM pg_class WHERE "
+        "relnamespace = 'public'::regnamespace AND relkind = 'r' AND "
+        "relname <> 'schema_version'").split()
+    w.sql("CREATE SCHEMA prove; CREATE SEQUENCE prove.n; "
+          "CREATE FUNCTION prove.trap() RETURNS trigger LANGUAGE plpgsql AS "
+          "$$ BEGIN IF nextval('prove.n') = %d THEN RAISE EXCEPTION "
+          "'the trap of this test' USING ERRCODE = '%s'; END IF; "
+          "RETURN NULL; END $$; GRANT ALL ON SCHEMA prove TO public; "
+          "GRANT ALL ON SEQUENCE prove.n TO public; " % (
+              n, ("53100", "40P01")[n % 2]) + " ".join(
+                  "CREATE TRIGGER prove BEFORE INSERT OR UPDATE OR DELETE "
+                  "ON %s FOR EACH STATEMENT EXECUTE FUNCTION prove.trap();"
+                  % t for t in tables))
+
+
+def count_statements(s):
+    s.restore()
+    trap_statements(s.w, 0)
+    s.w.run(*s.command())
+    s.w.reap()
+    n = int(s.w.sql("SELECT CASE WHEN is_called THEN last_value ELSE 0 END "
+                    "FROM prove.n"))
+    s.w.sql(UNTRAP)
+    return n
+
+
 def mixed(rng, groups, most):
     """All kinds of disturbances early, each group in a random order."""
     out = []
@@ -211,6 +261,9 @@ def all_of(s, rng, a):
             groups.append([Case(s, "fault", "%s:%d%s:%s" % (
                 family, n, at[1:], error))
                 for n in range(1, counts[family] + 2)])
+    if not hasattr(s, "early"):
+        groups.append([Case(s, "sql", str(n))
+                       for n in range(1, count_statements(s) + 2)])
     steps = os.path.join(s.w.dir, "steps")
     s.restore()
     s.w.run("stepper", "count", steps, *s.command())
