@@ -175,4 +175,4 @@ dist:
 	git archive --prefix=ntt-$(VERSION)/ -o ntt-$(VERSION).tar.gz HEAD
 
 clean:
-	rm -rf $(B) $(B)-asan $(B)-clang ntt-$(VERSION).tar.gz
+	rm -rf $(B) $(B)-asan $(B)-clang $(B)-tsan $(B)-cov ntt-$(VERSION).tar.gz
