@@ -11,13 +11,14 @@
 
 /*
  * Pairs of events: begin (and the word it has in "of") starts the clock of a
- * stage, end stops it.
+ * stage, end stops it.  Without begin every end has its seconds, and they add
+ * up: an image is made in phases, and in as many runs as it takes.
  */
 static const struct watch {
 	const char *prog, *begin, *end, *of;
 	enum report_stage stage;
 } watches[] = {
-	{ "ntt-imager", "image_begin", "image_done", NULL, STAGE_IMAGE },
+	{ "ntt-imager", NULL, "phase_end", NULL, STAGE_IMAGE },
 	{ "ntt-enum", "enum_begin", "enum_done", NULL, STAGE_LIST },
 	{ "ntt-loader", "load_begin", "load_done", NULL, STAGE_LOAD },
 	{ "ntt-orchestrator", "stage_start", "stage_end", "copy",
@@ -60,12 +61,18 @@ number_of(const json_t *event, const char *key)
 }
 
 static void
-note_end(struct report_stage_log *s, const json_t *event, double began)
+note_end(struct report_stage_log *s, const json_t *event, double began,
+    int adds_up)
 {
 	const char *at = text_of(event, "ts");
 	double ended = time_of(at);
 
 	snprintf(s->end, sizeof s->end, "%s", at);
+	if (adds_up) {
+		s->seconds = (s->seconds < 0 ? 0 : s->seconds) +
+		    json_number_value(json_object_get(event, "seconds"));
+		return;
+	}
 	s->seconds = began >= 0 && ended >= began ? ended - began : -1;
 	s->rows = number_of(event, "rows") + number_of(event, "records") +
 	    number_of(event, "verified");
@@ -83,17 +90,17 @@ read_line(const struct watch *w, const char *line, size_t len,
 
 	/* most lines are of other media or of single files */
 	if (!memmem(line, len, medium, strlen(medium)) ||
-	    (!memmem(line, len, w->begin, strlen(w->begin)) &&
+	    (!(w->begin && memmem(line, len, w->begin, strlen(w->begin))) &&
 	    !memmem(line, len, w->end, strlen(w->end))))
 		return;
 	event = json_loadb(line, len, 0, NULL);
 	stage = text_of(event, "stage");
 	if (!strcmp(text_of(event, "medium"), medium) &&
 	    (!w->of || !strcmp(text_of(event, "of"), w->of))) {
-		if (!strcmp(stage, w->begin))
+		if (w->begin && !strcmp(stage, w->begin))
 			*began = time_of(text_of(event, "ts"));
 		else if (!strcmp(stage, w->end))
-			note_end(s, event, *began);
+			note_end(s, event, *began, !w->begin);
 	}
 	json_decref(event);
 }

@@ -126,6 +126,6 @@ const char report_style[] =
 "a{text-decoration:none}"
 "section{margin-top:1.6rem}h2,h3,caption{break-after:avoid}"
 "tr,figure,pre,dl.card>div,dl.figures,"
-"table:not(:has(tbody tr:nth-child(13))){break-inside:avoid}p:has(+pre),p:has(+.scroll)"
-"{break-after:avoid}thead{display:table-header-group}"
+"table:not(:has(tbody tr:nth-child(13))){break-inside:avoid}p:has(+pre),p:has(+.scroll),"
+"h2+p{break-after:avoid}p{break-inside:avoid}thead{display:table-header-group}"
 ".scroll{overflow:visible;background:none}}\n";

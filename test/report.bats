@@ -148,6 +148,27 @@ at() {
 	[ ! -e "$T/none" ]
 }
 
+@test "how long stages took is in the logs" {
+	mkdir "$T/log"
+	for line in 'imager 10:00:00 phase_end,"seconds":100.5' \
+		'imager 10:10:00 phase_end,"seconds":20' \
+		'loader 11:00:00 load_begin,"x":1' \
+		'loader 11:00:40 load_done,"records":4' \
+		'archiver 12:00:00 archive_start,"members":5'; do
+		read -r prog time event <<<"$line"
+		stage=${event%%,*}
+		echo "{\"ts\":\"2026-01-02T$time.000Z\",\"medium\":\"$DISK\",\"stage\":\"$stage\",${event#*,}}" \
+			>>"$T/log/ntt-$prog.jsonl"
+		echo "not JSON $DISK $stage" >>"$T/log/ntt-$prog.jsonl"
+	done
+	NTT_LOG_DIR=$T/log report disk "$DISK"
+	stage="//h2[@id='stages']/..//tr"
+	[ "$(at disk "$stage[th='Imaged']/td[2]")" = "2 min" ]
+	[ "$(at disk "$stage[th='Imaged']/td[1]")" = "2026-01-02 10:10:00" ]
+	[ "$(at disk "$stage[th='Loaded']/td[2]")" = "40 s" ]
+	[ -z "$(at disk "$stage[th='Archived']/td[2]")" ]
+}
+
 @test "a photo of the label is part of the page" {
 	printf '\x89PNG\r\n\x1a\n%s' 'not much of a picture' >"$T/label.png"
 	report disk --photo "$T/label.png" "$DISK"
