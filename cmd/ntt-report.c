@@ -34,7 +34,7 @@ static PGconn *db;
 
 static const struct option_help options[] = {
 	{ 'o', "output", "FILE", "write to FILE instead of standard output" },
-	{ 0, "collection", NULL, "report on all media; -o DIR/ a page for each" },
+	{ 0, "collection", NULL, "report on all media (-o DIR/: and each)" },
 	{ 0, "dfxml", NULL, "print Digital Forensics XML" },
 	{ 0, "bodyfile", NULL, "print a body file of the Sleuth Kit" },
 	{ 0, "bagit", "DIR", "make a bag (RFC 8493) of the medium's files" },

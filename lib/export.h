@@ -30,8 +30,8 @@ struct export_row {
 };
 
 enum export_order {
-	EXPORT_BY_INODE,		/* names of one file follow each other */
-	EXPORT_BY_BLOB			/* … and so do files of one content */
+	EXPORT_BY_INODE,		/* all names of a file together */
+	EXPORT_BY_BLOB			/* and all files of a content */
 };
 
 struct export {

@@ -22,7 +22,7 @@ struct overlap {
 	PGresult *media;		/* their rows: overlap_column */
 	struct overlap_medium {
 		struct overlap_sum files;	/* all, whatever their state */
-		struct overlap_sum copied;	/* that were copied, not empty */
+		struct overlap_sum copied;	/* those not empty */
 		struct overlap_sum contents;	/* different ones of these */
 		struct overlap_sum unique;	/* that no other medium has */
 		uint64_t pending, failed;
