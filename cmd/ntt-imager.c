@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -36,7 +35,9 @@
 enum {
 	HOUR = 3600,
 	LOOK_MS = 60000, READY_MS = 30000, SILENCE_MS = 60000,
-	SVG_COLUMNS = 64, SVG_ROWS = 16
+	SVG_COLUMNS = 64, SVG_ROWS = 16,
+	LARGE_MAP = 50000,	/* blocks: some megabytes */
+	LOG_EVERY_S = 60
 };
 
 static struct {
@@ -171,10 +172,27 @@ print_plan(void)
 /* The phases. */
 
 static void
+log_progress(int phase, const struct map_sum *sum)
+{
+	static double last;
+	struct buf b = BUF_INIT;
+
+	if (imager_now() - last < LOG_EVERY_S)
+		return;
+	last = imager_now();
+	log_begin(&b, "progress");
+	json_u64(&b, "phase", (uint64_t)phase);
+	map_json(&b, sum);
+	log_end(&b);
+	buf_free(&b);
+}
+
+static void
 show_progress(int phase, const struct map_sum *sum)
 {
 	char note[80];
 
+	log_progress(phase, sum);
 	snprintf(note, sizeof note, "bad %s, phase %d of %d (%s)",
 	    num_bytes(sum->bytes[MAP_BAD] + sum->bytes[MAP_UNSCRAPED] +
 	    sum->bytes[MAP_UNTRIMMED]), phase, IMAGER_PHASES,
@@ -228,6 +246,7 @@ decide_sparse(void)
 		die_errno("could not read %s: %m", quoted(files.image));
 	imager.setup.sparse = rc == 0;
 	map_sum(&m, &imager.sum);
+	imager.setup.large_map = m.count > LARGE_MAP;
 	mapfile_free(&m);
 }
 
@@ -511,45 +530,27 @@ fail:
 	die(status, "%s", error);
 }
 
-static uint64_t
-size_in_map(const char *path)
-{
-	struct mapfile m;
-	char *error = NULL;
-	uint64_t size;
-
-	if (mapfile_load(&m, path, &error) < 0)
-		die(EXIT_FAILED, "%s", error);
-	size = m.end;
-	mapfile_free(&m);
-	return size;
-}
-
-static int
-same_file(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	return stat(a, &x) == 0 && stat(b, &y) == 0 &&
-	    x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 /* Pairs, then OUT.img, then its map if the number of operands is even. */
 static int
 merge(void)
 {
 	int n = prog_operand_count(), pairs = n % 2 ? (n - 1) / 2 :
 	    (n - 2) / 2, i;
+	struct mapfile first;
+	char *error = NULL;
 	uint64_t size;
 
 	if (pairs == 0)
 		die_usage("--merge needs OTHER.img, OTHER.map and OUT.img");
 	imager_files_name(&files, prog_operand(2 * pairs),
 	    prog_operand(2 * pairs + 1));
-	size = size_in_map(prog_operand(1));
+	if (mapfile_load(&first, prog_operand(1), &error) < 0)
+		die(EXIT_FAILED, "%s", error);
+	size = first.end;
+	mapfile_free(&first);
 	for (i = 0; i < pairs; i++)
-		if (same_file(prog_operand(2 * i), files.image) ||
-		    same_file(prog_operand(2 * i + 1), files.map))
+		if (merge_same_file(prog_operand(2 * i), files.image) ||
+		    merge_same_file(prog_operand(2 * i + 1), files.map))
 			die(EXIT_USAGE, "cannot merge %s into itself",
 			    quoted(files.image));
 	open_files(&files, size);

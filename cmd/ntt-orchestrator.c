@@ -661,6 +661,9 @@ main(int argc, char **argv)
 		exit(EXIT_FAILED);
 	if (!opt.plan)
 		log_open(config_get(CONFIG_LOG_DIR), prog.name, medium.hash);
+	if (opt.enum_only && medium.device)
+		die_usage("--enum-only is not for devices: nothing is read "
+		    "from one before it has an image");
 	if (opt.enum_only)
 		return enumerate_only();
 	db = db_open();

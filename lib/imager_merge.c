@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -13,6 +14,15 @@
 #include "sig.h"
 
 enum { CHUNK = 1 << 20, SECTOR = 512, DURABLE_EVERY = 256 << 20 };
+
+int
+merge_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 &&
+	    x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
 
 /* A walk over both maps at once: ranges on which both do not change. */
 struct range {

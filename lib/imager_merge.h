@@ -13,6 +13,9 @@ struct merge_result {
 	uint64_t first;		/* where the first of them begins */
 };
 
+/* Two names of one file that is there. */
+int merge_same_file(const char *a, const char *b);
+
 /* Compares what both have rescued.  0, or -1 with *error (caller frees). */
 int merge_compare(const struct imager_files *into,
 	const struct imager_files *from, void (*tick)(uint64_t done),

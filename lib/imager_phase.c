@@ -84,7 +84,8 @@ imager_argv(const struct imager_setup *s, int phase)
 	if (s->sparse)
 		argv[n++] = xstrdup("--sparse");
 	/* saved often, because what is rescued is counted in the map */
-	argv[n++] = xstrdup("--mapfile-interval=2,30");
+	argv[n++] = xstrdup(s->large_map ? "--mapfile-interval=30,60" :
+	    "--mapfile-interval=2,30");
 	argv[n++] = xasprintf("--log-events=%s", s->log);
 	if (s->test_mode)
 		argv[n++] = xasprintf("--test-mode=%s", s->test_mode);

@@ -19,6 +19,7 @@ struct imager_setup {
 	unsigned int cluster;		/* sectors of phase 1 */
 	int direct;			/* past the cache of the kernel */
 	int sparse;			/* zeros become holes */
+	int large_map;			/* too large to be saved often */
 };
 
 const char *imager_phase_name(int phase);	/* "copy" */

@@ -23,6 +23,7 @@ enum {
 	TICK_MS = 1000,
 	SUSPICION_S = 3,	/* errors and nothing rescued for so long */
 	ASK_AGAIN_S = 15,
+	LOOK_SHARE = 20,
 	KILLED_MS = 3000,	/* for a killed child to be gone */
 	LITTLE_ROOM = 1 << 20
 };
@@ -38,6 +39,8 @@ struct watch {
 	uint64_t errors_asked;
 	enum imager_end why;	/* we stopped it, or IMAGER_ENDED */
 	int chunk_over, stopping, kills;
+	struct timespec map_time;	/* of the map that was looked at */
+	double next_look;
 };
 
 double
@@ -195,10 +198,16 @@ static void
 look_at_map(struct watch *w, const struct child *child)
 {
 	struct imager *im = w->im;
+	double from = imager_now();
 	struct mapfile now;
 	struct map_sum sum;
+	struct stat st;
 	char *error = NULL;
 
+	if (from < w->next_look || stat(im->setup.map, &st) < 0 ||
+	    !memcmp(&st.st_mtim, &w->map_time, sizeof st.st_mtim))
+		return;
+	w->map_time = st.st_mtim;
 	/* it is being written: the next look will do */
 	if (mapfile_load(&now, im->setup.map, &error) < 0) {
 		free(error);
@@ -212,6 +221,8 @@ look_at_map(struct watch *w, const struct child *child)
 		ask_device(w, child, &now);
 	}
 	mapfile_free(&now);
+	/* a map of a very bad disk is no reason to keep a processor busy */
+	w->next_look = imager_now() + LOOK_SHARE * (imager_now() - from);
 }
 
 static void
@@ -410,6 +421,8 @@ rest(struct watch *w)
 {
 	double until = imager_now() + w->im->pause;
 
+	if (w->im->deadline > 0 && w->im->deadline < until)
+		until = w->im->deadline;
 	while (!sig_caught() && imager_now() < until) {
 		double left = until - imager_now();
 		struct timespec t;

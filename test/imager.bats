@@ -419,7 +419,7 @@ map_of() {
 @test "a stall: the next phase, and the map of that moment" {
 	source_of 1M
 	bad_disk slow=400 524288 65536 eio 524288 65536
-	expect 3 ntt-imager --stall-hours 2s --json "$dev" x.img
+	expect 3 ntt-imager --stall-hours 1s --json "$dev" x.img
 	has "$output" '"end":"stalled"'
 	has "$output" '"phase":7'
 	blocks x.map.stall >/dev/null
@@ -485,7 +485,7 @@ map_of() {
 
 @test "the progress line has what is rescued, bad, the phase, the time left" {
 	source_of 4M
-	bad_disk slow=40 0 4194304 eio 65536 512
+	bad_disk slow=40 0 2097152 eio 65536 512
 	expect 3 ntt-imager --progress=always --early-exit "$dev" x.img
 	has "$stderr" "imaging: "
 	has "$stderr" " of 4.2 MB ("

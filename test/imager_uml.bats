@@ -13,6 +13,8 @@ setup() {
 	need ddrescue gddrescue
 	need smartctl smartmontools
 	need dmsetup lvm2
+	need hdparm hdparm
+	need b3sum b3sum
 	mkdir -p "$T/w"
 	W=$T/w
 	cat >"$W/prelude" <<-X
@@ -33,7 +35,9 @@ setup() {
 	}
 	# field NAME: of the JSON in \$out
 	field() {
-		sed "s/.*\"\$1\":\"\\\\{0,1\\\\}\\\\([^\",]*\\\\).*/\\\\1/" <<<"\$out"
+		local v=\${out#*\"\$1\":}
+		v=\${v#\"}
+		echo "\${v%%[\",]*}"
 	}
 	# expect STATUS COMMAND…
 	expect() {
@@ -57,6 +61,7 @@ boot() {
 	head -c 8M /dev/urandom >"$W/data"
 	boot <<-'X'
 	set -e
+	trap 'echo "line $LINENO: $BASH_COMMAND"; echo "$out"' ERR
 	# a disk with ten bad sectors
 	disk dev_size_mb=8 opts=2 medium_error_start=4660 medium_error_count=10
 	dd if=data of=$dev bs=64k oflag=direct status=none
@@ -108,6 +113,26 @@ boot() {
 	rm /run/o/*
 	expect 3 ntt-imager --early-exit $dev /run/o/x.img
 	[ "$(grep '^0x.* -$' /run/o/x.map)" = "0x001F4000  0x00001000  -" ]
+	rmmod scsi_debug
+	# a bridge that answers for itself is not the disk
+	disk dev_size_mb=8 inq_product='USB Adapter'
+	dd if=data of=$dev bs=64k oflag=direct status=none
+	expect 0 ntt-identify --json $dev
+	[ "$(field model)" = unknown ]
+	[ "$(field serial)" = unknown ]
+	for probe in "smartctl -i" "smartctl -i -d sat" "smartctl -i -d sat,12" \
+		"smartctl -i -d sat,16" "smartctl -i -d usbsunplus" \
+		"smartctl -i -d usbcypress" "smartctl -i -d usbjmicron" \
+		"hdparm -I" "lsblk -d -P -o MODEL,SERIAL"; do
+		[[ $out == *"\"command\":\"$probe $dev\",\"status\":"* ]]
+	done
+	rmmod scsi_debug
+	# nobody is asked about a floppy
+	disk removable=1 dev_size_mb=1
+	dd if=data of=$dev bs=64k count=16 oflag=direct status=none
+	expect 0 ntt-identify --json $dev
+	[[ $out == *'"probes":[]'* ]]
+	[[ $(field human) == floppy_* ]]
 	rmmod scsi_debug
 	# an optical drive that does not become ready: no row, no file
 	disk ptype=5 dev_size_mb=8 tur_ms_to_ready=600000

@@ -197,6 +197,8 @@ unplug() {
 	has "$output" "image: to do"
 	has "$output" "ntt-imager --eject -- $dev $NTT_HOME/img/$hash.img"
 	has "$output" "mount $hash $NTT_HOME/img/$hash.img"
+	expect 64 orchestrate --enum-only "$dev"
+	has "$stderr" "before it has an image"
 	[ -z "$(ls -A "$NTT_HOME")" ]
 }
 
