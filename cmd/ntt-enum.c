@@ -360,6 +360,7 @@ enumerate(void)
 		.root = job.root,
 		.medium = job.medium,
 		.mount_root = config_get(CONFIG_MOUNT_ROOT),
+		.run_dir = config_get(CONFIG_RUN_DIR),
 		.carved = job.carved,
 		.patterns = job.patterns,
 	};

@@ -34,6 +34,7 @@
 #include "num.h"
 #include "prog.h"
 #include "sandbox.h"
+#include "sandbox_relay.h"
 #include "sig.h"
 #include "use_lock.h"
 
@@ -58,6 +59,7 @@ static char *point;
 static int timeout_ms = 60000;
 static struct layout layout;
 static struct sandbox_volume volumes[SANDBOX_VOLUMES];
+static struct dm_piece whole[SANDBOX_VOLUMES];	/* of those in one piece */
 static struct volume_outcome outcomes[LAYOUT_MAX];
 /* volume of the layout by number in the sandbox */
 static uint32_t volume_of[SANDBOX_VOLUMES];
@@ -121,10 +123,7 @@ is_settled(const struct volume *v, struct volume_outcome *o)
 	    "no known file system is on it" : v->reason);
 	if (v->kind != VOLUME_FS)
 		return 1;
-	if (v->pieces > 1)
-		outcome(o, "lvm_detected", "it is in several pieces, which "
-		    "the sandbox does not put together");
-	else if (v->length == 0)
+	if (v->length == 0 && v->pieces < 2)
 		outcome(o, "truncated", *v->reason ? v->reason :
 		    "nothing of it is in the image");
 	else
@@ -138,10 +137,12 @@ plan_volume(uint32_t i)
 	const struct volume *v = &layout.volumes[i];
 	struct volume_outcome *o = &outcomes[i];
 	struct sandbox_volume *s = &volumes[box.count];
+	struct buf ways = BUF_INIT;
 
 	if (v->kind == VOLUME_SKIP || is_settled(v, o))
 		return;
-	if (fs_mount_way(v->fstype, &s->type, &s->options) < 0) {
+	fs_mount_ways(v->fstype, &ways);
+	if (!ways.len) {
 		outcome(o, "unsupported_fs", "nothing is known to mount it");
 		return;
 	}
@@ -149,8 +150,10 @@ plan_volume(uint32_t i)
 		outcome(o, "failed", "the sandbox has no more lines");
 		return;
 	}
-	s->offset = v->data;
-	s->length = v->length;
+	s->ways = buf_detach(&ways);
+	whole[box.count] = (struct dm_piece){ v->data, v->length };
+	s->pieces = v->pieces > 1 ? v->piece : &whole[box.count];
+	s->piece_count = v->pieces > 1 ? v->pieces : 1;
 	s->point = layout.multi ? xasprintf("%s/p%u", point, v->num) :
 	    xstrdup(point);
 	if (make_dirs(s->point) < 0)
@@ -174,7 +177,10 @@ remove_points(void)
 struct answer {
 	int ok;			/* of all: the guest was ready */
 	char why[256];
-	struct { int ok; char reason[256]; } volume[SANDBOX_VOLUMES];
+	struct {
+		int ok;
+		char fstype[24], reason[256];
+	} volume[SANDBOX_VOLUMES];
 };
 
 static void
@@ -187,6 +193,8 @@ send_answer(int to, int ok, const char *why)
 	snprintf(a->why, sizeof a->why, "%s", why ? why : "");
 	for (i = 0; i < box.count; i++) {
 		a->volume[i].ok = volumes[i].ok;
+		memcpy(a->volume[i].fstype, volumes[i].fstype,
+		    sizeof a->volume[i].fstype);
 		memcpy(a->volume[i].reason, volumes[i].reason,
 		    sizeof a->volume[i].reason);
 	}
@@ -213,6 +221,7 @@ keep(int to)
 {
 	const char *why = NULL;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), started, i, lock;
+	struct sandbox_relay relay;
 	char word = 0;
 
 	/* not inherited: /proc/locks would name who is gone */
@@ -224,13 +233,19 @@ keep(int to)
 	if (chdir("/") < 0)
 		_exit(EXIT_FAILED);
 	started = sandbox_start(&box, &why) == 0;
+	if (sandbox_relay_open(&relay, run_dir, hash, box.walker,
+	    box.everybody) < 0 && started) {
+		started = 0;
+		why = strerror(errno);
+	}
 	send_answer(to, started, why);
 	if (started && read(to, &word, 1) == 1 && word == 'k') {
 		sandbox_remove_files(&box);
 		close(to);
-		sandbox_wait(&box);
+		sandbox_wait(&box, &relay);
 		registry_remove(run_dir, hash);
 	}
+	sandbox_relay_close(&relay);
 	sandbox_end(&box);
 	remove_points();
 	lock_release(lock);
@@ -296,6 +311,7 @@ take_answer(const struct answer *a, struct registry *reg)
 			continue;
 		}
 		outcome(o, v->truncated ? "truncated" : "ok", v->reason);
+		memcpy(o->fstype, a->volume[i].fstype, sizeof o->fstype);
 		o->mount = volumes[i].point;
 		strcpy(o->device, "ntt-sandbox");
 		register_point(reg, o->mount, v->num);
@@ -517,12 +533,46 @@ find_point(void)
 	free(real);
 }
 
+/*
+ * What the guest's first process has no program for: "walk", and
+ * "join NAME START:SIZE+…", which prints the device.
+ */
+static int
+in_guest(int argc, char **argv)
+{
+	struct dm_piece pieces[LVM_PIECES];
+	unsigned long long start, size;
+	char device[24], *p;
+	size_t n = 0;
+
+	if (argc == 1 && !strcmp(argv[0], "walk")) {
+		sandbox_walk_serve(STDIN_FILENO, "/mnt");
+		return EXIT_DONE;
+	}
+	if (argc != 3 || strcmp(argv[0], "join"))
+		return EXIT_USAGE;
+	for (p = argv[2]; p && n < LVM_PIECES; p = strchr(p, '+')) {
+		p += *p == '+';
+		if (sscanf(p, "%llu:%llu", &start, &size) != 2)
+			return EXIT_USAGE;
+		pieces[n++] = (struct dm_piece){ start, size };
+	}
+	if (dm_linear_create(argv[1], "/dev/ubda", pieces, n, device) < 0) {
+		fprintf(stderr, "could not put it together: %m\n");
+		return EXIT_FAILED;
+	}
+	puts(device);
+	return EXIT_DONE;
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *name, *value, *verb;
 	int mounting;
 
+	if (argc > 1 && !strcmp(argv[1], "guest"))
+		return in_guest(argc - 2, argv + 2);
 	prog_start(&prog, argc, argv);
 	while ((name = prog_option(&value)))
 		timeout_ms = 1000 * (int)num_arg("--timeout", value, 1, 3600);

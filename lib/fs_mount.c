@@ -77,20 +77,6 @@ enum { WAYS = sizeof ways / sizeof ways[0] };
 static const char in_uml[] = " vfat iso9660 udf hfs hfsplus jfs reiserfs "
     "xfs btrfs minix ";
 
-int
-fs_mount_way(const char *fstype, const char **type, const char **options)
-{
-	int i;
-
-	for (i = 0; i < WAYS; i++)
-		if (!strcmp(ways[i].name, fstype)) {
-			*type = ways[i].type;
-			*options = ways[i].options;
-			return 0;
-		}
-	return -1;
-}
-
 static const char *
 target_path(int target, char path[40])
 {
@@ -318,12 +304,18 @@ by_name(const struct fs_request *r, const char *name,
 	return outcome;
 }
 
+/* A disc may be both, and one of the two damaged or not known here. */
+static const char *
+other_name(const char *name)
+{
+	return !strcmp(name, "udf") ? "iso9660" :
+	    !strcmp(name, "iso9660") ? "udf" : NULL;
+}
+
 enum fs_outcome
 fs_mount(const struct fs_request *r, struct fs_result *result)
 {
-	/* a disc may be both, and one of the two damaged or not known here */
-	const char *other = !strcmp(r->fstype, "udf") ? "iso9660" :
-	    !strcmp(r->fstype, "iso9660") ? "udf" : NULL;
+	const char *other = other_name(r->fstype);
 	enum fs_outcome outcome = by_name(r, r->fstype, result);
 	struct fs_result again;
 
@@ -333,4 +325,50 @@ fs_mount(const struct fs_request *r, struct fs_result *result)
 		return outcome;
 	*result = again;
 	return FS_MOUNTED;
+}
+
+static void
+add_way(struct buf *words, const char *name, const char *type,
+    const char *options)
+{
+	buf_printf(words, " %s:%s%s%s", name, type, *options ? "," : "",
+	    options);
+}
+
+static void
+add_driver(struct buf *words, int way, const char *driver)
+{
+	char *type = xasprintf("=%s", driver);
+
+	add_way(words, ways[way].name, type, ways[way].driver_options);
+	free(type);
+}
+
+static void
+add_ways(const char *name, struct buf *words)
+{
+	char *driver;
+	int way;
+
+	for (way = 0; way < WAYS; way++) {
+		if (strcmp(ways[way].name, name))
+			continue;
+		driver = driver_path(ways[way].driver);
+		if (driver && ways[way].driver_first)
+			add_driver(words, way, driver);
+		add_way(words, name, ways[way].type, ways[way].options);
+		if (driver && !ways[way].driver_first)
+			add_driver(words, way, driver);
+		free(driver);
+	}
+}
+
+void
+fs_mount_ways(const char *fstype, struct buf *words)
+{
+	const char *other = other_name(fstype);
+
+	add_ways(fstype, words);
+	if (other)
+		add_ways(other, words);
 }

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include "buf.h"
+
 enum fs_outcome {
 	FS_MOUNTED,
 	FS_FAILED,
@@ -34,9 +36,11 @@ struct fs_result {
 enum fs_outcome fs_mount(const struct fs_request *r, struct fs_result *result);
 
 /*
- * How a kernel mounts libblkid's fstype, for one that is not ours; the first
- * of several ways.  0, or -1 when none is known.
+ * The ways to mount libblkid's fstype in a guest that shares our root
+ * directory, each preceded by a blank: "name:type,option,…", or
+ * "name:=driver,option,…" for a FUSE driver that is installed; name is what it
+ * is then mounted as.  Nothing is added when none is known.
  */
-int fs_mount_way(const char *fstype, const char **type, const char **options);
+void fs_mount_ways(const char *fstype, struct buf *words);
 
 #endif

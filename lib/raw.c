@@ -205,6 +205,14 @@ raw_next(struct raw_reader *r, struct raw_record *rec)
 }
 
 int
+raw_decode(struct raw_record *rec, const char *bytes, size_t len)
+{
+	struct raw_reader r = { .buf = (char *)(uintptr_t)bytes };
+
+	return parse(&r, bytes, bytes + len - 1, rec) ? -1 : 0;
+}
+
+int
 raw_resync(struct raw_reader *r)
 {
 	const char *nul;

@@ -61,6 +61,11 @@ void raw_reader_free(struct raw_reader *r);	/* does not close fd */
  */
 int raw_next(struct raw_reader *r, struct raw_record *rec);
 /*
+ * One record from memory: len bytes, the last of them the first NUL.  0, or
+ * -1: it is none, or one of a legacy file.
+ */
+int raw_decode(struct raw_record *rec, const char *bytes, size_t len);
+/*
  * Leaves the damaged record behind, up to and including its NUL: 1, or 0 if
  * the stream ends first.
  */

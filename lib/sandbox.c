@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,6 +20,7 @@
 #include "buf.h"
 #include "fsutil.h"
 #include "mountinfo.h"
+#include "sandbox_relay.h"
 #include "sig.h"
 #include "spawn.h"
 
@@ -95,6 +97,30 @@ write_file(const char *dir, const char *name, const char *text, size_t len,
 	return rc;
 }
 
+/*
+ * This program, to be of help in the guest: a copy, because user nobody may
+ * not be allowed to reach ours.
+ */
+static int
+write_helper(const char *dir)
+{
+	char *path = path_join(dir, "helper");
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+	ssize_t n = from < 0 || to < 0 ? -1 : 1;
+
+	while (n > 0)
+		n = sendfile(to, from, NULL, 1 << 20);
+	if (n == 0 && geteuid() == 0)
+		n = fchown(to, NOBODY, NOBODY);
+	if (from >= 0)
+		close(from);
+	if (to >= 0)
+		close(to);
+	free(path);
+	return (int)n;
+}
+
 /* The kernel's command line takes no spaces: a link may have any target. */
 static int
 write_files(struct sandbox *s)
@@ -113,11 +139,14 @@ write_files(struct sandbox *s)
 		return -1;
 	for (i = 0; i < s->count; i++) {
 		const struct sandbox_volume *v = &s->volumes[i];
+		size_t n;
 
-		buf_printf(&plan, "%zu %s %llu %llu %s%s\n", i + 1, v->type,
-		    (unsigned long long)v->offset,
-		    (unsigned long long)v->length, *v->options ? "," : "",
-		    v->options);
+		buf_printf(&plan, "%zu ", i + 1);
+		for (n = 0; n < v->piece_count; n++)
+			buf_printf(&plan, "%s%llu:%llu", n ? "+" : "",
+			    (unsigned long long)v->pieces[n].start,
+			    (unsigned long long)v->pieces[n].size);
+		buf_printf(&plan, "%s\n", v->ways);
 	}
 	image = path_join(s->dir, "image");
 	rc = symlink(s->image, image);
@@ -127,6 +156,8 @@ write_files(struct sandbox *s)
 	if (rc == 0)
 		rc = write_file(s->dir, "init", sandbox_init,
 		    strlen(sandbox_init), 0700);
+	if (rc == 0)
+		rc = write_helper(s->dir);
 	buf_free(&plan);
 	return rc;
 }
@@ -150,6 +181,13 @@ push(char **argv, int *n, char *word)
 	argv[(*n)++] = word;
 }
 
+/* The control line, one for each volume, and the walker's. */
+static size_t
+lines(const struct sandbox *s)
+{
+	return s->count + 2;
+}
+
 static char **
 guest_argv(const struct sandbox *s)
 {
@@ -166,8 +204,9 @@ guest_argv(const struct sandbox *s)
 	push(argv, &n, xasprintf("uml_dir=%s/", s->dir));
 	push(argv, &n, xasprintf("init=%s/init", s->dir));
 	push(argv, &n, xasprintf("ntt_dir=%s", s->dir));
+	push(argv, &n, xasprintf("ntt_walker=%zu", s->count + 1));
 	push(argv, &n, xasprintf("ubd0r=%s/image", s->dir));
-	for (i = 0; i <= s->count; i++)
+	for (i = 0; i < lines(s); i++)
 		push(argv, &n, xasprintf("ssl%zu=fd:%d", i,
 		    FIRST_LINE_FD + (int)i));
 	return argv;
@@ -191,10 +230,10 @@ become_guest(const struct sandbox *s, const int *ends, char **argv,
 	for (i = 0; i < 3; i++)
 		dup2(null, (int)i);
 	/* the ends are all above the numbers they are to have */
-	for (i = 0; i <= s->count; i++)
+	for (i = 0; i < lines(s); i++)
 		dup2(ends[i], FIRST_LINE_FD + (int)i);
 	close_range(3, FIRST_LINE_FD - 1, 0);
-	close_range(FIRST_LINE_FD + (unsigned int)s->count + 1, ~0U, 0);
+	close_range(FIRST_LINE_FD + (unsigned int)lines(s), ~0U, 0);
 	clearenv();
 	setenv("HOME", s->dir, 1);
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
@@ -208,7 +247,7 @@ static int
 high(int fd)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_LINE_FD +
-	    SANDBOX_VOLUMES + 1);
+	    SANDBOX_VOLUMES + 2);
 
 	close(fd);
 	return copy;
@@ -217,25 +256,27 @@ high(int fd)
 static int
 start_guest(struct sandbox *s)
 {
-	int ends[SANDBOX_VOLUMES + 1], pair[2];
+	int ends[SANDBOX_VOLUMES + 2], pair[2];
 	char **argv, *path = program_path("linux.uml");
 	size_t i;
 
-	for (i = 0; i <= s->count; i++) {
+	for (i = 0; i < lines(s); i++) {
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)
 		    < 0)
 			return -1;
 		ends[i] = high(pair[1]);
 		if (i == 0)
 			s->control = pair[0];
-		else
+		else if (i <= s->count)
 			s->volumes[i - 1].line = pair[0];
+		else
+			s->walker = pair[0];
 	}
 	argv = guest_argv(s);
 	s->guest = fork();
 	if (s->guest == 0)
 		become_guest(s, ends, argv, path);
-	for (i = 0; i <= s->count; i++)
+	for (i = 0; i < lines(s); i++)
 		close(ends[i]);
 	for (i = 0; argv[i]; i++)
 		free(argv[i]);
@@ -244,22 +285,24 @@ start_guest(struct sandbox *s)
 	return s->guest < 0 ? -1 : 0;
 }
 
-/* "3 ok" or "3 no REASON" */
+/* "3 ok NAME" or "3 no REASON" */
 static void
 take_line(struct sandbox *s, const char *line)
 {
 	struct sandbox_volume *v;
 	unsigned int n;
-	int at = 0;
+	int at = 0, known;
 
 	if (sscanf(line, "%u %n", &n, &at) < 1 || n < 1 || n > s->count)
 		return;
 	v = &s->volumes[n - 1];
-	v->ok = !strcmp(line + at, "ok");
-	if (!v->ok)
-		snprintf(v->reason, sizeof v->reason, "%s",
-		    !strncmp(line + at, "no ", 3) ? line + at + 3 :
-		    "the guest could not mount it");
+	v->ok = !strncmp(line + at, "ok ", 3);
+	known = v->ok || !strncmp(line + at, "no ", 3);
+	if (v->ok)
+		snprintf(v->fstype, sizeof v->fstype, "%s", line + at + 3);
+	else
+		snprintf(v->reason, sizeof v->reason, "%s", known ?
+		    line + at + 3 : "the guest could not mount it");
 }
 
 /* Reads line 0 until "ready".  0, or -1 with why. */
@@ -347,7 +390,7 @@ sandbox_start(struct sandbox *s, const char **why)
 {
 	size_t i;
 
-	s->control = -1;
+	s->control = s->walker = -1;
 	s->guest = 0;
 	for (i = 0; i < s->count; i++) {
 		s->volumes[i].line = -1;
@@ -368,19 +411,25 @@ sandbox_start(struct sandbox *s, const char **why)
 /* ---- the end ---- */
 
 void
-sandbox_wait(const struct sandbox *s)
+sandbox_wait(const struct sandbox *s, struct sandbox_relay *relay)
 {
-	struct pollfd p = { .fd = s->control, .events = POLLIN };
+	struct pollfd p[1 + SANDBOX_RELAY_FDS];
 	siginfo_t info;
 	char c;
 
-	/* the guest says no more; when it ends the line does */
 	for (;;) {
 		info.si_pid = 0;
 		if (sig_caught() || waitid(P_ALL, 0, &info, WEXITED | WNOHANG |
 		    WNOWAIT) < 0 || info.si_pid)
 			return;
-		if (poll(&p, 1, 500) > 0 && read(s->control, &c, 1) <= 0)
+		p[0] = (struct pollfd){ .fd = s->control, .events = POLLIN };
+		sandbox_relay_poll(relay, p + 1);
+		if (poll(p, 1 + SANDBOX_RELAY_FDS, 500) <= 0)
+			continue;
+		/* the guest says no more here; when it ends the line does */
+		if (p[0].revents && read(s->control, &c, 1) <= 0)
+			return;
+		if (sandbox_relay_step(relay, s, p + 1) < 0)
 			return;
 	}
 }

@@ -13,13 +13,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SANDBOX_VOLUMES = 60 };	/* serial lines of a guest, but for one */
+#include "dm_linear.h"
+
+struct sandbox_relay;
+
+enum { SANDBOX_VOLUMES = 60 };	/* serial lines of a guest, but for two */
 
 struct sandbox_volume {
-	const char *type, *options;	/* for mount(8) in the guest */
-	uint64_t offset, length;	/* in the image */
+	char *ways;			/* fs_mount_ways() */
+	const struct dm_piece *pieces;	/* of the image, in their order */
+	size_t piece_count;
 	char *point;			/* an existing directory, absolute */
 	int ok;
+	char fstype[24];		/* what it was mounted as */
 	char reason[256];		/* where it is not ok */
 	int line;			/* our end of its serial line */
 	int pid;			/* of its sshfs */
@@ -33,6 +39,7 @@ struct sandbox {
 	int everybody;			/* sshfs lets other users in */
 	char dir[32];			/* temporary */
 	int control;			/* our end of serial line 0 */
+	int walker;			/* our end of the last line */
 	int guest;			/* its process group */
 };
 
@@ -46,8 +53,11 @@ const char *sandbox_missing(void);
 int sandbox_start(struct sandbox *s, const char **why);
 /* The guest needs no file of ours any more. */
 void sandbox_remove_files(struct sandbox *s);
-/* Waits until a process of it has ended, or a signal came. */
-void sandbox_wait(const struct sandbox *s);
+/*
+ * Waits until a process of it has ended, or a signal came, and answers what
+ * comes through the relay meanwhile.
+ */
+void sandbox_wait(const struct sandbox *s, struct sandbox_relay *relay);
 /* Unmounts, ends every process, removes the mount points' mounts. */
 void sandbox_end(struct sandbox *s);
 

@@ -21,6 +21,7 @@
 #include "diag.h"
 #include "fsutil.h"
 #include "raw.h"
+#include "sandbox_walk.h"
 
 enum {
 	/* a path that is not UTF-8 quadruples in a message, at most */
@@ -301,9 +302,18 @@ walk_one(struct scanner *c, const char *root, const char *name)
 		.problem = problem, .progress = &c->status->walk,
 	};
 
+	struct sandbox_spot spot;
+	int rc;
+
 	if (c->o->patterns || c->skip_partitions)
 		w.choose = choose;
-	if (walk_tree(&w, root) != 0)
+	if (sandbox_spot_find(&spot, root, c->o->mount_root)) {
+		rc = sandbox_walk(&w, root, &spot, c->o->run_dir);
+		sandbox_spot_free(&spot);
+	} else {
+		rc = walk_tree(&w, root);
+	}
+	if (rc != 0)
 		root_failed(c, root, *name != '\0');
 	if (send_block(c) < 0)
 		_exit(1);

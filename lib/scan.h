@@ -23,6 +23,7 @@ struct scan_options {
 	const char *medium;
 	/* where ntt-mount-helper mounts: below it pN are partitions */
 	const char *mount_root;
+	const char *run_dir;	/* where its sandboxes answer */
 	/* directories carved.* and recup_dir.* of PhotoRec */
 	int carved;
 	struct pattern_set *patterns;	/* NULL: none */

@@ -142,6 +142,146 @@ image, 1" iso; do
 	[ ! -e "$MNT" ]
 }
 
+# listing DIR: what a .raw says of a tree, but for devices and the root's path
+listing() {
+	find "$1" -xdev -printf '%y %i %n %s %Ts %P\0' | sort -z
+}
+
+raw_listing() {
+	perl -0 -ne 'chomp; ($t, $d, $i, $n, $s, $m, $p) = split /\x1c/, $_, 7;
+		$p =~ s/^\Q$ENV{POINT}\E\/?//; print "$t $i $n $s $m $p\0"' "$1" |
+		sort -z
+}
+
+@test "ext4, xfs, btrfs, udf: enumerated inside, as the file systems are" {
+	need_loop
+	need mkfs.xfs xfsprogs
+	need mkfs.btrfs btrfs-progs
+	local tree=$T/tree n fs start
+	ln "$tree/d/Hello.txt" "$tree/d/second name"
+	ln "$tree/d/Hello.txt" "$tree/d/"$'third\nname\x1c'
+	mkdir "$tree/d/$(printf 'x%.0s' {1..200})" "$tree/many"
+	ln -s nowhere "$tree/d/link"
+	mkfifo "$tree/d/fifo"
+	(cd "$tree/many" && touch {1..3000})
+	truncate -s 822M "$T/img/disk"
+	printf 'label: gpt\nsize=100MiB\nsize=400MiB\nsize=300MiB\nsize=20MiB\n' |
+		sfdisk -q "$T/img/disk"
+	truncate -s 100M "$T/1"; mkfs.ext4 -q -d "$tree" "$T/1"
+	truncate -s 300M "$T/3"; mkfs.btrfs -q --rootdir "$tree" "$T/3"
+	genisoimage -quiet -R -udf -o "$T/4" "$tree/d" 2>/dev/null
+	truncate -s 400M "$T/2"; mkfs.xfs -q "$T/2"
+	mkdir "$T/m"
+	mount -o loop "$T/2" "$T/m"; cp -a "$tree/." "$T/m"; umount "$T/m"
+	n=1
+	for start in 1 101 501 801; do
+		dd if="$T/$n" of="$T/img/disk" bs=1M seek=$start \
+			conv=notrunc,sparse status=none
+		((n++))
+	done
+	seal disk
+	expect 0 sandbox mount $H "$T/img/disk"
+	"${me[@]}" ntt-enum -q "$MNT" $H "$NTT_HOME/x.raw"
+	for n in 1 2 3; do
+		fs=$(blkid -o value -s TYPE "$T/$n")
+		mount -o "loop,ro$([ "$fs" != xfs ] || echo ,nouuid)" "$T/$n" "$T/m"
+		listing "$T/m" >"$T/found"
+		umount "$T/m"
+		perl -0 -ne "print if m{/p$n(/|\0)}" "$NTT_HOME/x.raw" >"$T/part"
+		POINT=$MNT/p$n raw_listing "$T/part" >"$T/said"
+		cmp "$T/found" "$T/said"
+	done
+	perl -0 -ne "print if m{/p4/}" "$NTT_HOME/x.raw" >"$T/part"
+	ntt-raw-check --json "$NTT_HOME/x.raw" >"$T/checked"
+	has "$(tr '\0' '\n' <"$T/part")" "/p4/Hello.txt"
+	# a directory of it, and two who ask at once
+	"${me[@]}" ntt-enum -q "$MNT/p1/d/" $H "$NTT_HOME/d.raw" &
+	"${me[@]}" ntt-enum -q "$MNT/p1/d/" $H "$NTT_HOME/e.raw"
+	wait $!
+	cmp "$NTT_HOME/d.raw" "$NTT_HOME/e.raw"
+	mount -o loop,ro,noload "$T/1" "$T/m"
+	listing "$T/m/d/" >"$T/found"
+	umount "$T/m"
+	POINT=$MNT/p1/d raw_listing "$NTT_HOME/d.raw" >"$T/said"
+	cmp "$T/found" "$T/said"
+	# nobody waits for an answer that is not there
+	kill -STOP "$(child linux.uml)"
+	"${me[@]}" ntt-enum -q "$MNT" $H "$NTT_HOME/y.raw" 2>"$T/err" & pid=$!
+	until [ -e "$NTT_HOME/y.raw.partial" ] || pgrep -P $pid >/dev/null; do :; done
+	kill -KILL "$(child linux.uml)"
+	rc=0; wait $pid || rc=$?
+	[ $rc = 1 ]
+	has "$(cat "$T/err")" "not connected"
+	[ ! -e "$NTT_HOME/y.raw" ]
+	nothing_left
+}
+
+@test "what needs a driver, a volume in two pieces, a disc of two kinds" {
+	need_loop
+	need mkntfs ntfs-3g
+	need mkfs.exfat exfatprogs
+	need mount.exfat-fuse exfat-fuse
+	need lvcreate lvm2
+	need xorriso xorriso
+	local n start loop
+	mkdir "$T/m" "$T/w"
+	truncate -s 20M "$T/w/fs"; mkfs.ext4 -q -d "$T/tree" "$T/w/fs"
+	cat >"$T/w/script" <<-'X'
+	modprobe -a loop dm-mod
+	mkdir -p /run/lock/lvm /run/lvm
+	cat >/run/lvm/lvm.conf <<C
+	activation { udev_sync=0 udev_rules=0 }
+	devices { use_devicesfile=0 obtain_device_list_from_udev=0
+		external_device_info_source="none" }
+	C
+	export LVM_SYSTEM_DIR=/run/lvm
+	truncate -s 64M lvm
+	a=$(losetup -f --show lvm)
+	pvcreate -qq -y $a && vgcreate -qq vg $a &&
+	lvcreate -qq -y -Wn -Zn -L 12M -n home vg &&
+	lvcreate -qq -y -Wn -Zn -L 12M -n other vg &&
+	lvextend -qq -L +8M vg/home &&
+	dd if=fs of=/dev/mapper/vg-home bs=1M status=none &&
+	lvchange -qq -an vg && losetup -d $a
+	X
+	"$BATS_TEST_DIRNAME/uml" "$T/w" script
+	truncate -s 20M "$T/ntfs"; mkntfs -q -F "$T/ntfs" 2>/dev/null
+	ntfs-3g "$T/ntfs" "$T/m"
+	cp -a "$T/tree/." "$T/m"; umount "$T/m"
+	truncate -s 20M "$T/exfat"; mkfs.exfat "$T/exfat" >/dev/null
+	loop=$(losetup -f --show "$T/exfat")
+	mount.exfat-fuse "$loop" "$T/m"
+	cp -r "$T/tree/." "$T/m"; umount "$T/m"
+	losetup -d "$loop"
+	xorriso -as mkisofs -quiet -hfsplus -R -o "$T/hybrid" "$T/tree"
+	dd if="$T/hybrid" of="$T/hfsplus" bs=512 skip=128 status=none
+	genisoimage -quiet -R -udf -o "$T/bridge" "$T/tree"
+	# nothing but the mark is left of the UDF
+	dd if=/dev/zero of="$T/bridge" bs=2048 seek=257 count=8 conv=notrunc \
+		status=none
+	truncate -s 202M "$T/img/disk"
+	printf 'label: gpt\nsize=64MiB\nsize=20MiB\nsize=20MiB\nsize=20MiB\nsize=20MiB\n' |
+		sfdisk -q "$T/img/disk"
+	start=1
+	for n in w/lvm ntfs exfat hfsplus bridge; do
+		dd if="$T/$n" of="$T/img/disk" bs=1M seek=$start \
+			conv=notrunc,sparse status=none
+		start=$((start == 1 ? 65 : start + 20))
+	done
+	seal disk
+	expect 3 sandbox mount $H "$T/img/disk"
+	for n in p1001 p2 p3 p4 p5; do
+		"${me[@]}" diff -r -x lost+found "$T/tree" "$MNT/$n"
+	done
+	has "$output" "\"mount\":\"$MNT/p2\",\"fstype\":\"ntfs\""
+	has "$output" "\"mount\":\"$MNT/p5\",\"fstype\":\"iso9660\""
+	"${me[@]}" ntt-enum -q "$MNT" $H "$NTT_HOME/x.raw"
+	ntt-raw-check -q "$NTT_HOME/x.raw"
+	dir=$(guest_dir)
+	expect 0 sandbox unmount $H
+	nothing_left
+}
+
 @test "kill -9 of any of its processes leaves nothing" {
 	need mcopy mtools
 	fat fat
