@@ -16,7 +16,7 @@ programs() {
 	bin=$(cd "$1/bin" && pwd)
 	PATH=$bin:$PATH
 	ntt-db init -q
-	ntt-db migrate -q
+	ntt-db migrate -q || [ $? = 2 ]
 }
 
 # medium DIR: files, links, names; an image of 40 MB with holes
