@@ -223,7 +223,7 @@ static void
 detach_deleted(const struct image *im)
 {
 	size_t count, i;
-	struct loop_status *list = loop_list(&count);
+	struct loop_status *list = loop_list(im->dev, &count);
 
 	for (i = 0; i < count; i++)
 		if (list[i].deleted && !strcmp(list[i].path, im->path) &&
@@ -368,7 +368,7 @@ release_loops(const struct registry *reg)
 	/* a FUSE driver takes a moment to end */
 	for (tries = 0; tries < RELEASE_TRIES; tries++) {
 		size_t count, i;
-		struct loop_status *list = loop_list(&count);
+		struct loop_status *list = loop_list(reg->dev, &count);
 		struct mountinfo m = MOUNTINFO_INIT;
 
 		buf_reset(&left);
@@ -475,7 +475,7 @@ deleted_loops(int detach)
 	struct buf b = BUF_INIT;
 	struct mountinfo m = MOUNTINFO_INIT;
 	size_t count, i;
-	struct loop_status *list = loop_list(&count);
+	struct loop_status *list = loop_list(0, &count);
 
 	if (mountinfo_read(&m) < 0)
 		refuse(EXIT_FAILED, "could not read what is mounted: %s",

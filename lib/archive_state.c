@@ -176,7 +176,7 @@ attached_by_inode(const char *image, struct buf *why)
 
 	if (stat(image, &st) < 0)
 		return 0;
-	list = loop_list(&count);
+	list = loop_list(st.st_dev, &count);
 	for (i = 0; i < count && !why->len; i++)
 		if (list[i].dev == st.st_dev && list[i].ino == st.st_ino)
 			buf_printf(why, "its image is attached to /dev/loop%d",

@@ -10,9 +10,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "fsutil.h"
+#include "mountinfo.h"
 
 static int
 open_device(int number, char *device, size_t size)
@@ -114,8 +116,28 @@ get_status(int fd, struct loop_status *l)
 	return 0;
 }
 
+/* The file is on another FUSE file system than dev. */
 static int
-describe(int number, struct loop_status *l)
+is_elsewhere(const struct mountinfo *m, const char *path, dev_t dev)
+{
+	const struct mount_entry *on = NULL;
+	size_t i, len, longest = 0;
+
+	for (i = 0; i < m->count; i++) {
+		len = strlen(m->entries[i].point);
+		if (len < longest || strncmp(m->entries[i].point, path, len) ||
+		    (path[len] != '/' && len > 1))
+			continue;
+		longest = len;
+		on = &m->entries[i];
+	}
+	return on && !strncmp(on->fstype, "fuse", 4) &&
+	    makedev(on->major, on->minor) != dev;
+}
+
+static int
+describe(int number, dev_t dev, const struct mountinfo *m,
+    struct loop_status *l)
 {
 	char device[24];
 	int fd, rc = -1;
@@ -125,7 +147,8 @@ describe(int number, struct loop_status *l)
 	l->path = backing_file(number);
 	if (!l->path)
 		return -1;
-	fd = open_device(number, device, sizeof device);
+	fd = dev && is_elsewhere(m, l->path, dev) ? -1 :
+	    open_device(number, device, sizeof device);
 	if (fd >= 0) {
 		rc = get_status(fd, l);
 		close(fd);
@@ -138,8 +161,9 @@ describe(int number, struct loop_status *l)
 }
 
 struct loop_status *
-loop_list(size_t *count)
+loop_list(dev_t dev, size_t *count)
 {
+	struct mountinfo m = MOUNTINFO_INIT;
 	struct loop_status *list = NULL, one;
 	struct dirent *d;
 	DIR *dir = opendir("/sys/block");
@@ -147,15 +171,18 @@ loop_list(size_t *count)
 	char end;
 
 	*count = 0;
+	if (dev)
+		mountinfo_read(&m);
 	while (dir && (d = readdir(dir))) {
 		if (sscanf(d->d_name, "loop%d%c", &number, &end) != 1 ||
-		    describe(number, &one) < 0)
+		    describe(number, dev, &m, &one) < 0)
 			continue;
 		list = xrealloc(list, (*count + 1) * sizeof *list);
 		list[(*count)++] = one;
 	}
 	if (dir)
 		closedir(dir);
+	mountinfo_free(&m);
 	return list;
 }
 

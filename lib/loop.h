@@ -33,10 +33,13 @@ struct loop_status {
 };
 
 /*
- * All loop devices in use; *count of them, caller frees with loop_list_free().
- * NULL and *count 0 if there is none.
+ * The loop devices in use whose backing file may be on the device dev (as
+ * stat(2) has it), 0: all; *count of them, caller frees with loop_list_free().
+ * NULL and *count 0 if there is none.  To describe a loop the kernel asks the
+ * file system behind it; those of other FUSE servers, which may have died, are
+ * not asked.
  */
-struct loop_status *loop_list(size_t *count);
+struct loop_status *loop_list(dev_t dev, size_t *count);
 void loop_list_free(struct loop_status *list, size_t count);
 
 /* Some loop device's backing file has no name any more; needs no rights. */

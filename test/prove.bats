@@ -44,3 +44,29 @@ prove() {
 @test "a short week in an archive" {
 	prove --time 15 --seed "${SEED:-$(date +%Y%m%d)}" --only '^sim'
 }
+
+@test "a loop whose file system has died holds up no other medium" {
+	export NTT_HOME=$T/home
+	mkdir -p "$T/dead" "$T/tree" "$NTT_HOME"
+	echo x >"$T/tree/file"
+	mkfs.ext4 -q -d "$T/tree" "$T/i.img" 4M
+	truncate -s 1M "$T/other"
+	faultfile "$T/other" "$T/dead" 3>&- &
+	server=$!
+	for _ in {1..100}; do
+		[ ! -e "$T/dead/image" ] || break
+		sleep 0.05
+	done
+	loop=$(losetup -f --show -r "$T/dead/image")
+	kill -STOP $server
+	sleep 1.5	# what FUSE remembers of the file is forgotten
+	status=0
+	timeout -s KILL 20 ntt-mount-helper -q mount 0123456789abcdef \
+		"$T/i.img" >/dev/null || status=$?
+	[ $status != 0 ] || timeout -s KILL 20 ntt-mount-helper -q unmount \
+		0123456789abcdef >/dev/null || status=$?
+	kill -KILL $server
+	losetup -d "$loop"
+	umount -l "$T/dead"
+	[ $status = 0 ]
+}
