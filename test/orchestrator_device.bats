@@ -19,6 +19,8 @@ setup() {
 
 teardown() {
 	local l
+	# first, so that nothing waits for it in the kernel
+	for l in $faults; do kill -9 "$l" 2>/dev/null; done
 	[ ! -e "$NTT_HOME/pg/data" ] || ntt-db stop -q || :
 	for l in $(awk -v t="$T/" 'index($2, t) == 1 { print $2 }' \
 		/proc/self/mounts); do
@@ -28,7 +30,6 @@ teardown() {
 		awk -v t="$T" 'index($0, t) { print $1 }'); do
 		losetup -d "$l"
 	done
-	for l in $faults; do kill -9 "$l" 2>/dev/null; done
 	return 0
 }
 
@@ -197,9 +198,9 @@ unplug() {
 	has "$output" "image: to do"
 	has "$output" "ntt-imager --eject -- $dev $NTT_HOME/img/$hash.img"
 	has "$output" "mount $hash $NTT_HOME/img/$hash.img"
+	[ -z "$(ls -A "$NTT_HOME")" ]
 	expect 64 orchestrate --enum-only "$dev"
 	has "$stderr" "before it has an image"
-	[ -z "$(ls -A "$NTT_HOME")" ]
 }
 
 @test "what is no disk is a finding" {
