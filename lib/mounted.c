@@ -10,7 +10,9 @@
 #include "config.h"
 #include "exits.h"
 #include "fsutil.h"
+#include "layout.h"
 #include "mountinfo.h"
+#include "sandbox.h"
 #include "spawn.h"
 
 enum { MAX_BYTES = 16 << 20 };
@@ -219,17 +221,113 @@ call(struct mounted *m, const char *program, const char *verb,
 	return rc;
 }
 
+static int
+by_helper(struct mounted *m, const char *verb, const char *hash,
+    const char *image, int timeout)
+{
+	return call(m, helper, verb, hash, image, timeout,
+	    geteuid() != 0 && strcmp(verb, "status"));
+}
+
+/* What this machine could not mount, another kernel may. */
+static int
+worth_a_sandbox(const struct mounted *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->count; i++) {
+		const struct mounted_partition *p = &m->partitions[i];
+
+		if (!p->mount && (!strcmp(p->status, "unsupported_fs") ||
+		    !strcmp(p->status, "hung") ||
+		    /* a volume in pieces, and no device mapper here */
+		    (!strcmp(p->status, "lvm_detected") &&
+		    p->num >= LAYOUT_LV_BASE)))
+			return 1;
+	}
+	return 0;
+}
+
+/* The helper could not be asked at all; m says why. */
+static int
+without_helper(struct mounted *m, const char *hash, const char *image,
+    int timeout)
+{
+	struct mounted other;
+	char *why;
+
+	if (call(&other, sandbox, "mount", hash, image, timeout, 0) == 0 &&
+	    !other.error) {
+		mounted_free(m);
+		*m = other;
+		return 0;
+	}
+	why = xasprintf("%s; in a sandbox: %s", m->error, other.error);
+	free(m->error);
+	m->error = why;
+	mounted_free(&other);
+	return -1;
+}
+
+/* The sandbox mounts what it can of all; who mounts more of it keeps it. */
+static int
+with_more(struct mounted *m, const char *hash, const char *image,
+    int timeout)
+{
+	size_t before = mounted_count(m);
+	struct mounted other;
+
+	if (before > 0) {
+		if (by_helper(&other, "unmount", hash, NULL, 0) < 0 ||
+		    other.status) {
+			mounted_free(&other);
+			return 0;
+		}
+		mounted_free(&other);
+	}
+	if (call(&other, sandbox, "mount", hash, image, timeout, 0) == 0 &&
+	    mounted_count(&other) > before) {
+		mounted_free(m);
+		*m = other;
+		return 0;
+	}
+	if (mounted_count(&other) > 0) {
+		mounted_free(&other);
+		call(&other, sandbox, "unmount", hash, NULL, 0, 0);
+	}
+	mounted_free(&other);
+	if (before == 0)
+		return 0;
+	mounted_free(m);
+	return by_helper(m, "mount", hash, image, timeout);
+}
+
+static int
+mount_somehow(struct mounted *m, const char *hash, const char *image,
+    int timeout)
+{
+	int rc = by_helper(m, "mount", hash, image, timeout);
+
+	if (sandbox_missing())
+		return rc;
+	if (rc < 0)
+		return without_helper(m, hash, image, timeout);
+	if (m->already || !worth_a_sandbox(m))
+		return 0;
+	return with_more(m, hash, image, timeout);
+}
+
 int
 mounted_call(struct mounted *m, const char *verb, const char *hash,
     const char *image, int timeout)
 {
-	int with_sudo = geteuid() != 0 && strcmp(verb, "status");
-
 	export_configuration();
 	if ((use_sandbox && !strcmp(verb, "mount")) ||
 	    (hash && strcmp(verb, "status") && in_sandbox(hash)))
 		return call(m, sandbox, verb, hash, image, timeout, 0);
-	return call(m, helper, verb, hash, image, timeout, with_sudo);
+	if (!strcmp(verb, "mount"))
+		return mount_somehow(m, hash, image, timeout);
+	return by_helper(m, verb, hash, image, timeout);
 }
 
 void

@@ -47,6 +47,10 @@ struct mounted {
  * and "detach", whose object is in json only.  timeout: seconds for
  * each mount, 0 for the helper's own.
  *
+ * What "mount" could not mount because this machine has no rights or no such
+ * file system is mounted by ntt-sandbox, where its parts are installed and it
+ * mounts more; "unmount" goes to whoever mounted.
+ *
  * 0: the helper ran and its object is in *m, whatever it says (status 3: some
  * partitions could not be mounted; 75: in use).  -1: it could not be run or
  * what it printed is no such object; error says why.  mounted_free() in any
@@ -54,7 +58,7 @@ struct mounted {
  */
 int mounted_call(struct mounted *m, const char *verb, const char *hash,
 	const char *image, int timeout);
-/* From now on "mount" mounts by ntt-sandbox, without any rights. */
+/* From now on "mount" mounts by ntt-sandbox only, without any rights. */
 void mounted_use_sandbox(void);
 void mounted_free(struct mounted *m);
 

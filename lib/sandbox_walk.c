@@ -206,7 +206,7 @@ take_problem(struct walk *w, const char *root,
 
 	memcpy(doing, f->doing, sizeof doing);
 	doing[sizeof doing - 1] = '\0';
-	if (len == 0 || f->err <= 0 ||
+	if (len == 0 || memchr(bytes, '\0', f->len) || f->err <= 0 ||
 	    doing[strspn(doing, "abcdefghijklmnopqrstuvwxyz ")])
 		return malformed();
 	return w->problem(w->arg, f->err, doing, w->path, len);

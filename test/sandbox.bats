@@ -332,6 +332,40 @@ raw_listing() {
 	has "$stderr" "run it without sudo"
 }
 
+@test "who has no rights, and what the kernel has not, need no --sandbox" {
+	need mcopy mtools
+	need b3sum b3sum
+	need xorriso xorriso
+	fat x.img
+	truncate -s 62M "$T/img/two"
+	printf 'label: gpt\nsize=20MiB\nsize=20MiB\nsize=20MiB\n' |
+		sfdisk -q "$T/img/two"
+	truncate -s 20M "$T/ext"; mkfs.ext4 -q -d "$T/tree" "$T/ext"
+	xorriso -as mkisofs -quiet -hfsplus -R -o "$T/hybrid" "$T/tree"
+	dd if="$T/ext" of="$T/img/two" bs=1M seek=1 conv=notrunc status=none
+	dd if="$T/img/x.img" of="$T/img/two" bs=1M seek=21 conv=notrunc status=none
+	dd if="$T/hybrid" bs=512 skip=128 status=none |
+		dd of="$T/img/two" bs=1M seek=41 conv=notrunc status=none
+	seal x.img two
+	hash=$(ntt-identify --json "$T/img/x.img" |
+		sed 's/.*"hash":"\([^"]*\)".*/\1/')
+	(cd / && "${me[@]}" ntt-orchestrator -q --image "$T/img/x.img" 3>&-)
+	diff -r "$T/tree" "$NTT_HOME/archived/$hash"
+	! grep -F "$T" /proc/self/mountinfo
+	# root, and file systems that this kernel may not have
+	need_loop
+	"${me[@]}" ntt-db stop -q
+	chown root "$NTT_HOME"; rm -rf "${NTT_HOME:?}"/*
+	hash=$(ntt-identify --json "$T/img/two" |
+		sed 's/.*"hash":"\([^"]*\)".*/\1/')
+	me=()
+	ntt-orchestrator -q --image "$T/img/two" 3>&-
+	for p in p1 p2 p3; do
+		diff -r -x lost+found "$T/tree" "$NTT_HOME/archived/$hash/$p"
+	done
+	! grep -F "$T" /proc/self/mountinfo
+}
+
 @test "the whole pipeline of an image without root" {
 	need mcopy mtools
 	need b3sum b3sum
