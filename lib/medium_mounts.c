@@ -63,6 +63,20 @@ unmount_one(const char *path, int timeout_ms)
 	return err == 0 ? 0 : -1;
 }
 
+/*
+ * EBUSY where an unmount would be refused.  MNT_EXPIRE only marks a mount that
+ * is idle, and looking takes an older mark away.
+ */
+static int
+busy_work(void *arg)
+{
+	struct stat st;
+
+	if (stat(arg, &st) < 0 && errno == ENOTCONN)
+		return 0;
+	return umount2(arg, MNT_EXPIRE | UMOUNT_NOFOLLOW) < 0 ? errno : 0;
+}
+
 /* 1 if the registered mount is on top at path, 0 if not. */
 static int
 is_on_top(const char *path, const struct registry_mount *want, size_t *depth)
@@ -132,6 +146,27 @@ medium_mounts_confirm(const char *point, const struct registry *r, int peel,
 	return rc;
 }
 
+/* All or none: one that is in use keeps the others mounted too. */
+static int
+none_is_busy(const struct mountinfo *m, const char *point, int timeout_ms,
+    char **culprit)
+{
+	size_t i;
+
+	for (i = 0; i < m->count; i++) {
+		const char *path = m->entries[i].point;
+
+		if (!is_of_medium(path, point) || bounded_run(busy_work,
+		    (void *)(uintptr_t)path, -1, timeout_ms, BOUNDED_SAME) !=
+		    EBUSY)
+			continue;
+		*culprit = xstrdup(path);
+		errno = EBUSY;
+		return 0;
+	}
+	return 1;
+}
+
 int
 medium_mounts_remove(const char *point, int timeout_ms, char **culprit)
 {
@@ -140,6 +175,8 @@ medium_mounts_remove(const char *point, int timeout_ms, char **culprit)
 	size_t i;
 
 	*culprit = NULL;
+	if (n == 0 && !none_is_busy(&m, point, timeout_ms, culprit))
+		n = -1;
 	for (i = m.count; n >= 0 && i-- > 0; ) {
 		const char *path = m.entries[i].point;
 

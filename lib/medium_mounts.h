@@ -25,7 +25,8 @@ int medium_mounts_confirm(const char *point, const struct registry *r,
 
 /*
  * Unmounts all of them, the last first.  How many, or -1 with errno (EBUSY:
- * in use, ETIMEDOUT: it hung) and *culprit, which the caller frees.
+ * one is in use, and all are still there; ETIMEDOUT: it hung) and *culprit,
+ * which the caller frees.
  */
 int medium_mounts_remove(const char *point, int timeout_ms, char **culprit);
 

@@ -306,6 +306,34 @@ dirty() {
 	expect 0 "$helper" unmount $H
 }
 
+@test "one partition in use keeps all of them, however often one asks" {
+	need_loop
+	make_image ext4
+	mv "$T/i.img" "$T/one"; : >"$T/sums"
+	truncate -s $(($(stat -c %s "$T/one") * 2 + (3 << 20))) "$T/i.img"
+	printf 'label: gpt\nsize=%s\nsize=%s\n' \
+		$(($(stat -c %s "$T/one") / 512)){,} | sfdisk -q "$T/i.img"
+	local n pid start
+	for start in $(sfdisk -d "$T/i.img" | sed -n 's/.*start= *\([0-9]*\).*/\1/p'); do
+		dd if="$T/one" of="$T/i.img" bs=512 seek="$start" conv=notrunc status=none
+	done
+	seal i.img
+	expect 0 "$helper" mount $H "$T/i.img"
+	for n in 1 2; do
+		( cd "$MNT/p$n" && exec sleep 60 3>&- ) &
+		pid=$!
+		until [ "$(readlink /proc/$pid/cwd)" = "$MNT/p$n" ]; do sleep 0.05; done
+		for _ in 1 2; do
+			expect 75 "$helper" unmount $H
+			has "$stderr" "could not unmount \"$MNT/p$n\": Device"
+			[ "$(mounts_of)" = 2 ]
+		done
+		kill "$pid"; wait "$pid" || :
+	done
+	expect 0 "$helper" unmount $H
+	[ "$(mounts_of)" = 0 ]
+}
+
 @test "killed at any moment, run again: one mount, one loop" {
 	need_loop
 	make_image ext4
