@@ -439,6 +439,9 @@ open_files(struct imager_files *f, uint64_t size)
 	char *error = NULL;
 	int status = imager_files_open(f, size, &error);
 
+	if (status == EXIT_DONE && f->from_backup)
+		warn("%s was damaged, and is replaced by its backup",
+		    quoted(f->map));
 	if (status == EXIT_DONE)
 		return;
 	imager_files_close(f, 0);

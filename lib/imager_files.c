@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -103,16 +104,40 @@ rescued_end(const struct mapfile *m)
 	return i ? m->blocks[i - 1].pos + m->blocks[i - 1].size : 0;
 }
 
+/* The map before, of a medium of this size, in place of a damaged one. */
+static int
+take_backup(struct imager_files *f, uint64_t size)
+{
+	char *path = xasprintf("%s.bak", f->map), *error = NULL;
+
+	if (mapfile_load(&f->before, path, &error) == 0) {
+		f->from_backup = f->before.end == size;
+		if (!f->from_backup)
+			mapfile_free(&f->before);
+	}
+	free(error);
+	free(path);
+	return f->from_backup;
+}
+
 static int
 check_map(struct imager_files *f, uint64_t size, char **error)
 {
 	struct stat st;
 
-	if (stat(f->map, &st) < 0)
-		return errno == ENOENT ? EXIT_DONE :
-		    could_not(error, "look at", f->map);
-	if (mapfile_load(&f->before, f->map, error) < 0)
-		return EXIT_FAILED;
+	if (stat(f->map, &st) < 0) {
+		if (errno != ENOENT)
+			return could_not(error, "look at", f->map);
+		if (stat(f->image, &st) == 0)
+			take_backup(f, size);
+		return EXIT_DONE;
+	}
+	if (mapfile_load(&f->before, f->map, error) < 0) {
+		if (!take_backup(f, size))
+			return EXIT_FAILED;
+		free(*error);
+		*error = NULL;
+	}
 	if (f->before.end == size)
 		return EXIT_DONE;
 	return complain(error, EXIT_FAILED, xasprintf("the map %s is of a "
@@ -185,10 +210,20 @@ check_room(const struct imager_files *f, uint64_t size, char **error)
 static int
 make_map(struct imager_files *f, uint64_t size, char **error)
 {
-	if (f->before.count > 0)
+	char *damaged;
+
+	if (f->before.count > 0 && !f->from_backup)
 		return EXIT_DONE;
-	map_untried(&f->before, size);
-	if (map_save(&f->before, f->map, "Nothing was tried yet.") < 0)
+	if (f->from_backup) {
+		damaged = xasprintf("%s.damaged", f->map);
+		/* there may have been none at all */
+		rename(f->map, damaged);
+		free(damaged);
+	} else {
+		map_untried(&f->before, size);
+	}
+	if (map_save(&f->before, f->map, f->from_backup ?
+	    "From its backup." : "Nothing was tried yet.") < 0)
 		return could_not(error, "write", f->map);
 	return EXIT_DONE;
 }

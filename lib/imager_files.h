@@ -13,6 +13,7 @@
 struct imager_files {
 	char *image, *map, *log, *stall;
 	struct mapfile before;	/* the map as it was found; empty: none */
+	int from_backup;	/* it was damaged, and this is x.map.bak */
 	int lock, image_fd;	/* -1: not open */
 };
 
@@ -25,6 +26,11 @@ void imager_files_name(struct imager_files *f, const char *image,
  * bytes and the room there is, and makes what is not there: a map in which
  * nothing was tried, then an image of holes.  EXIT_DONE, or another exit
  * status with *error (caller frees); then nothing was changed.
+ *
+ * ddrescue does not replace its map in one step: killed in the wrong moment it
+ * leaves none, or half of one, and the one before as x.map.bak.  That is then
+ * gone on with, as it claims less and nothing wrong; the damaged one is kept
+ * as x.map.damaged.
  *
  * The lock is beside the map and goes with imager_files_close(); whoever has
  * its descriptor open keeps it.

@@ -354,6 +354,43 @@ map_of() {
 	[ ! -e x.map.lock ]
 }
 
+@test "a map that was damaged by a crash: its backup is gone on with" {
+	source_of 1M
+	map_of '0x0 0x80000 -' '0x80000 0x80000 +' >bad.map
+	expect 3 ntt-imager --early-exit --test-mode bad.map src x.img
+	for damage in 'head -c 200 x.map' ':' 'missing'; do
+		cp x.map x.map.bak
+		if [ "$damage" = missing ]; then rm x.map; else
+			$damage >half
+			mv half x.map
+		fi
+		expect 3 ntt-imager --early-exit --test-mode bad.map src x.img
+		has "$stderr" "replaced by its backup"
+		true_to_map src x.img x.map
+		[ "$(lost x.map)" = 524288 ]
+	done
+	[ -f x.map.damaged ]
+	# a backup of another disk is none
+	: >x.map
+	map_of '0x0 0x1000 +' >x.map.bak
+	expect 1 ntt-imager src x.img
+	has "$stderr" "the map is empty"
+}
+
+@test "ddrescue killed, and no ddrescue: an error, never a finished phase" {
+	source_of 4M
+	bad_disk slow=60 0 4194304
+	ntt-imager "$dev" x.img >out 2>err 3>&- & pid=$!
+	until pkill -9 -P $pid -x ddrescue; do sleep 0.05; done
+	status=0; wait $pid || status=$?
+	[ $status = 1 ]
+	grep -q "ended by signal 9" err
+	expect 127 env PATH="$NTT_BUILD/bin" ntt-imager "$dev" x.img
+	has "$stderr" "could not run ddrescue"
+	expect 0 ntt-imager "$dev" x.img
+	cmp src x.img
+}
+
 @test "sources and images that cannot be: one line, no file" {
 	source_of 1M
 	: >empty
