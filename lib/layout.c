@@ -18,13 +18,15 @@
 
 enum {
 	MAX_NESTING = 4,			/* LVM on RAID on a partition */
+	NUM_MAX = 999999999,			/* nine digits behind a p */
 	PROBE_LIMIT = 256 << 20,
 	DOS_EXTENDED = 0x05, DOS_EXTENDED_LBA = 0x0f, DOS_EXTENDED_LINUX = 0x85
 };
 
 struct probe {
 	int fd;
-	uint64_t size;
+	uint64_t base, size;	/* what is looked at, in the image */
+	uint32_t before;	/* what the numbers in its table begin after */
 	struct layout *l;
 };
 
@@ -164,6 +166,7 @@ add_volume(struct layout *l, uint32_t num, uint64_t start, uint64_t size)
 }
 
 static void expand(struct probe *p, struct volume *v, int nesting);
+static int read_tables(struct probe *p, int nesting);
 
 /* What a JSON object may still take of detail without being cut. */
 static void
@@ -172,6 +175,24 @@ set_detail(struct volume *v, struct buf *b)
 	if (b->len < sizeof v->detail)
 		memcpy(v->detail, b->data, b->len + 1);
 	buf_free(b);
+}
+
+/* An array with partitions: they are numbered as an LVM's volumes are. */
+static void
+expand_array(struct probe *p, struct volume *v, int nesting)
+{
+	struct probe array = { .fd = p->fd, .base = v->data,
+		.size = v->length, .before = v->num * LAYOUT_LV_BASE,
+		.l = p->l };
+	int found = read_tables(&array, nesting);
+
+	v->kind = VOLUME_RAID;
+	copy_text(v->fstype, sizeof v->fstype, "linux_raid_member");
+	copy_text(v->reason, sizeof v->reason, found ?
+	    "member of a RAID1 with partitions" :
+	    "member of a RAID1 without a file system on it");
+	if (found && v->num == 0)
+		p->l->multi = 1;
 }
 
 static void
@@ -203,13 +224,10 @@ expand_raid(struct probe *p, struct volume *v, int nesting)
 	v->data += r.data;
 	v->length = r.size;
 	recognise(p->fd, v);
-	if (v->kind == VOLUME_UNKNOWN) {
-		v->kind = VOLUME_RAID;
-		copy_text(v->fstype, sizeof v->fstype, "linux_raid_member");
-		copy_text(v->reason, sizeof v->reason,
-		    "member of a RAID1 without a file system on it");
-	}
-	expand(p, v, nesting);
+	if (v->kind == VOLUME_UNKNOWN)
+		expand_array(p, v, nesting);
+	else
+		expand(p, v, nesting);
 }
 
 static void
@@ -321,7 +339,7 @@ out:
 static void
 expand(struct probe *p, struct volume *v, int nesting)
 {
-	if (nesting >= MAX_NESTING)
+	if (nesting >= MAX_NESTING || v->num > NUM_MAX / LAYOUT_LV_BASE)
 		return;
 	if (v->kind == VOLUME_RAID)
 		expand_raid(p, v, nesting + 1);
@@ -387,7 +405,7 @@ clip(struct volume *v, uint64_t image)
 }
 
 static void
-add_partition(struct probe *p, blkid_partition par)
+add_partition(struct probe *p, blkid_partition par, int nesting)
 {
 	uint64_t start = (uint64_t)blkid_partition_get_start(par);
 	uint64_t sectors = (uint64_t)blkid_partition_get_size(par);
@@ -396,10 +414,12 @@ add_partition(struct probe *p, blkid_partition par)
 	struct volume *v;
 
 	/* libblkid counts in 512-byte sectors whatever the table does */
-	if (num < 1 || num >= LAYOUT_MAX || start > UINT64_MAX / 512 ||
-	    sectors > (UINT64_MAX - 512 * start) / 512)
+	if (num < 1 || num >= LAYOUT_MAX ||
+	    start > (UINT64_MAX - p->base) / 512 ||
+	    sectors > (UINT64_MAX - p->base - 512 * start) / 512)
 		return;
-	v = add_volume(p->l, (uint32_t)num, 512 * start, 512 * sectors);
+	v = add_volume(p->l, p->before + (uint32_t)num, p->base + 512 * start,
+	    512 * sectors);
 	if (!v)
 		return;
 	if (why) {
@@ -408,9 +428,9 @@ add_partition(struct probe *p, blkid_partition par)
 		copy_text(v->reason, sizeof v->reason, why);
 		return;
 	}
-	clip(v, p->size);
+	clip(v, p->base + p->size);
 	recognise(p->fd, v);
-	expand(p, v, 0);
+	expand(p, v, nesting);
 	if (!*v->label && blkid_partition_get_name(par))
 		copy_text(v->label, sizeof v->label,
 		    blkid_partition_get_name(par));
@@ -427,8 +447,8 @@ size_for_table(const struct probe *p, unsigned int sector)
 	uint64_t backup = 0;
 	int i;
 
-	if (pread_full(p->fd, header, sizeof header, (off_t)sector) !=
-	    sizeof header || memcmp(header, "EFI PART", 8))
+	if (pread_full(p->fd, header, sizeof header,
+	    (off_t)(p->base + sector)) != sizeof header || memcmp(header, "EFI PART", 8))
 		return p->size;
 	for (i = 7; i >= 0; i--)
 		backup = backup << 8 | header[32 + i];
@@ -444,7 +464,7 @@ prolonged(const struct probe *p, uint64_t size)
 {
 	enum { HEAD = 1 << 20 };	/* the longest table known is in it */
 	char *head = xmalloc(HEAD);
-	ssize_t n = pread_full(p->fd, head, HEAD, 0);
+	ssize_t n = pread_full(p->fd, head, HEAD, (off_t)p->base);
 	int fd = n < 0 ? -1 : memfd_create("table", MFD_CLOEXEC);
 
 	if (fd >= 0 && (write_all(fd, head, (size_t)n) < 0 ||
@@ -458,11 +478,11 @@ prolonged(const struct probe *p, uint64_t size)
 
 /* 1 if there is a table; its partitions are added. */
 static int
-read_table(struct probe *p, unsigned int sector)
+read_table(struct probe *p, unsigned int sector, int nesting)
 {
 	uint64_t size = size_for_table(p, sector);
 	int fd = size > p->size ? prolonged(p, size) : p->fd;
-	blkid_probe pr = new_probe(fd, 0, size);
+	blkid_probe pr = new_probe(fd, fd == p->fd ? p->base : 0, size);
 	blkid_partlist list;
 	int i, count = 0;
 
@@ -474,16 +494,29 @@ read_table(struct probe *p, unsigned int sector)
 	list = blkid_probe_get_partitions(pr);
 	if (list)
 		count = blkid_partlist_numof_partitions(list);
-	if (count > 0)
+	if (count > 0 && !p->before)
 		copy_text(p->l->table, sizeof p->l->table,
 		    blkid_parttable_get_type(blkid_partlist_get_table(list)));
 	for (i = 0; i < count; i++)
-		add_partition(p, blkid_partlist_get_partition(list, i));
+		add_partition(p, blkid_partlist_get_partition(list, i),
+		    nesting);
 	blkid_free_probe(pr);
 out:
 	if (fd >= 0 && fd != p->fd)
 		close(fd);
 	return count > 0;
+}
+
+static int
+read_tables(struct probe *p, int nesting)
+{
+	static const unsigned int sectors[] = { 512, 2048, 4096 };
+	size_t i;
+
+	for (i = 0; i < sizeof sectors / sizeof sectors[0]; i++)
+		if (read_table(p, sectors[i], nesting))
+			return 1;
+	return 0;
 }
 
 static int
@@ -550,8 +583,6 @@ layout_recognise(struct layout *l, int fd, uint64_t size)
 {
 	struct probe p = { .fd = fd, .size = size, .l = l };
 	struct volume whole = { .length = size, .size = size }, offset;
-	static const unsigned int sectors[] = { 512, 2048, 4096 };
-	size_t i;
 
 	memset(l, 0, sizeof *l);
 	recognise(fd, &whole);
@@ -560,8 +591,7 @@ layout_recognise(struct layout *l, int fd, uint64_t size)
 		only(l, &whole);
 		return 0;
 	}
-	for (i = 0; i < sizeof sectors / sizeof sectors[0] && !l->multi; i++)
-		l->multi = (uint32_t)read_table(&p, sectors[i]);
+	l->multi = (uint32_t)read_tables(&p, 0);
 	/* an old table below a newer file system has nothing where it says */
 	if (l->multi && something_found(l))
 		return 0;

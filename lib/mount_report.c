@@ -47,8 +47,10 @@ mount_report_loss(const struct layout *l, const struct volume *v,
 
 	if (o->mount || v->kind == VOLUME_SWAP)
 		return 0;
-	/* a group whose volumes are listed is judged by them */
-	for (i = 0; v->kind == VOLUME_LVM && i < l->count; i++)
+	if (v->kind != VOLUME_LVM && v->kind != VOLUME_RAID)
+		return 1;
+	/* a group or an array whose volumes are listed is judged by them */
+	for (i = 0; i < l->count; i++)
 		if (l->volumes[i].num / LAYOUT_LV_BASE == v->num &&
 		    l->volumes[i].num != v->num)
 			return 0;

@@ -324,6 +324,31 @@ raid1() {
 @test "RAID1 member, superblock 1.2" { raid1 1.2; }
 @test "RAID1 member, superblock 1.0" { raid1 1.0; }
 
+@test "RAID1 members with partitions, on the disk and on a partition" {
+	local base prefix
+	truncate -s 8M "$T/array"
+	printf 'label: gpt\nsize=3MiB\nsize=3MiB\n' | sfdisk -q "$T/array"
+	mkfs.ext4 -q -d "$T/one" "$T/small1" 3M
+	mkfs.ext4 -q -d "$T/two" "$T/small2" 3M
+	dd if="$T/small1" of="$T/array" bs=1M seek=1 conv=notrunc status=none
+	dd if="$T/small2" of="$T/array" bs=1M seek=4 conv=notrunc status=none
+	md_super 1.2 1 >"$T/super"
+	for base in 0 2048; do
+		truncate -s 0 "$T/i.img"; truncate -s 64M "$T/i.img"
+		[ $base = 0 ] || printf 'label: dos\nstart=%s\n' $base |
+			sfdisk -q "$T/i.img"
+		place array $((base + 128)); place super $((base + 8))
+		prefix=$([ $base = 0 ] || echo 100)
+		try 0
+		has "$output" '"layout":"multi"'
+		has "$output" '"table":"'"$([ $base = 0 ] && echo gpt || echo dos)"
+		[ "$(cat "$MNT/p${prefix}1/name")" = one ]
+		[ "$(cat "$MNT/p${prefix}2/name")" = two ]
+		has "$output" "member of a RAID1 with partitions"
+		gone
+	done
+}
+
 @test "members of other arrays are described, never assembled" {
 	local version
 	for version in 0.90 1.0 1.1 1.2; do
