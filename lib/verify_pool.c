@@ -278,14 +278,19 @@ int
 verify_pool_start(struct verify_pool *p, int slot, size_t count)
 {
 	struct command c = { (uint32_t)slot, (uint32_t)count };
-	int i;
+	/* a worker that died is told of, not died of */
+	void (*old)(int) = signal(SIGPIPE, SIG_IGN);
+	int i, rc = 0, err;
 
 	atomic_store(&p->shared->next[slot], 0);
 	p->waiting[slot] = p->workers;
 	for (i = 0; i < p->workers; i++)
 		if (write_all(p->commands[i], &c, sizeof c) < 0)
-			return -1;
-	return 0;
+			rc = -1;
+	err = errno;
+	signal(SIGPIPE, old);
+	errno = err;
+	return rc;
 }
 
 static int
