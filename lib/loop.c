@@ -107,6 +107,7 @@ get_status(int fd, struct loop_status *l)
 {
 	struct loop_info64 info;
 
+	memset(&info, 0, sizeof info);	/* valgrind knows no such ioctl */
 	if (ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
 		return -1;
 	l->dev = info.lo_device;
