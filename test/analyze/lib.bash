@@ -54,10 +54,10 @@ pipeline() {
 	$run ntt-archiver -q $M
 	$run ntt-verify -q --archive -m $M
 	$run ntt-archiver --extract $M img:10000000+9000000 >"$work/part"
-	$run ntt-pipeline-status $M >"$work/status"
-	$run ntt-list-media d/1 >"$work/list" || [ $? = 1 ]
+	$run ntt-pipeline-status "$M" >"$work/status" || [ $? = 1 ]
+	$run ntt-list-media --path-prefix d/1 >"$work/list"
 	$run ntt-recover-failed list-failures -m $M >"$work/failures"
-	$run ntt-count-hardlinks >"$work/links"
+	$run ntt-count-hardlinks "$NTT_HOME/by-hash" >"$work/links"
 	$run ntt-db check
 	ntt-enum -q "$work/src" $N - | $run ntt-loader -q - $N
 	$run ntt-loader -q --drop $N

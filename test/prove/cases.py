@@ -135,6 +135,7 @@ class Case:
                                                    done.err.strip()))
         self.said(done)
         self.now()
+        self.s.failed()
         self.again()
 
     # ---- statements that fail

@@ -53,6 +53,9 @@ class Scenario:
     def sources(self):
         return {M: self.src}
 
+    def failed(self):
+        """What must hold after a failure that was told."""
+
     def complete(self):
         """After the last command: everything is done, and right."""
         for argv in self.finish:
@@ -294,6 +297,10 @@ class Mount(Scenario):
     def command(self):
         return ["ntt-mount-helper", "-q", "mount", M, self.image]
 
+    def failed(self):
+        if os.path.ismount(os.path.join(self.w.home, "mnt", M)):
+            raise world.Broken("it says that it failed, and it is mounted")
+
     def complete(self):
         point = os.path.join(self.w.home, "mnt", M)
         if not os.path.ismount(point):
@@ -317,6 +324,9 @@ class Unmount(Mount):
 
     def command(self):
         return ["ntt-mount-helper", "-q", "unmount", M]
+
+    def failed(self):
+        pass
 
     def complete(self):
         Scenario.complete(self)
