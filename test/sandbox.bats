@@ -216,18 +216,34 @@ raw_listing() {
 	nothing_left
 }
 
-@test "what needs a driver, a volume in two pieces, a disc of two kinds" {
+@test "drivers, a volume in two pieces, a disc of two kinds, rare ones" {
 	need_loop
 	need mkntfs ntfs-3g
 	need mkfs.exfat exfatprogs
 	need mount.exfat-fuse exfat-fuse
 	need lvcreate lvm2
 	need xorriso xorriso
+	need mkfs.jfs jfsutils
+	need mkfs.reiserfs reiserfsprogs
+	need mkudffs udftools
+	need hformat hfsutils
 	local n start loop
 	mkdir "$T/m" "$T/w"
 	truncate -s 20M "$T/w/fs"; mkfs.ext4 -q -d "$T/tree" "$T/w/fs"
+	cp -a "$T/tree" "$T/w/tree"
+	truncate -s 20M "$T/w/jfs" "$T/w/udf" "$T/w/hfs"
+	truncate -s 40M "$T/w/reiserfs"
+	mkfs.jfs -q "$T/w/jfs" >/dev/null
+	mkfs.reiserfs -q -f -s 513 "$T/w/reiserfs" >/dev/null 2>&1
+	mkudffs "$T/w/udf" >/dev/null
+	hformat -l volume "$T/w/hfs" >/dev/null
 	cat >"$T/w/script" <<-'X'
-	modprobe -a loop dm-mod
+	modprobe -a loop dm-mod jfs reiserfs udf hfs nls_iso8859-1
+	for t in jfs reiserfs udf hfs; do
+		mkdir /run/$t
+		mount -o loop -t $t $t /run/$t && cp -r tree/. /run/$t &&
+			umount /run/$t || exit 1
+	done
 	mkdir -p /run/lock/lvm /run/lvm
 	cat >/run/lvm/lvm.conf <<C
 	activation { udev_sync=0 udev_rules=0 }
@@ -259,18 +275,21 @@ raw_listing() {
 	# nothing but the mark is left of the UDF
 	dd if=/dev/zero of="$T/bridge" bs=2048 seek=257 count=8 conv=notrunc \
 		status=none
-	truncate -s 202M "$T/img/disk"
-	printf 'label: gpt\nsize=64MiB\nsize=20MiB\nsize=20MiB\nsize=20MiB\nsize=20MiB\n' |
-		sfdisk -q "$T/img/disk"
+	truncate -s 302M "$T/img/disk"
+	{
+		printf 'label: gpt\nsize=64MiB\n'
+		printf 'size=20MiB\n%.0s' {1..7}
+		echo size=40MiB
+	} | sfdisk -q "$T/img/disk"
 	start=1
-	for n in w/lvm ntfs exfat hfsplus bridge; do
+	for n in w/lvm ntfs exfat hfsplus bridge w/jfs w/udf w/hfs w/reiserfs; do
 		dd if="$T/$n" of="$T/img/disk" bs=1M seek=$start \
 			conv=notrunc,sparse status=none
 		start=$((start == 1 ? 65 : start + 20))
 	done
 	seal disk
 	expect 3 sandbox mount $H "$T/img/disk"
-	for n in p1001 p2 p3 p4 p5; do
+	for n in p1001 p{2..9}; do
 		"${me[@]}" diff -r -x lost+found "$T/tree" "$MNT/$n"
 	done
 	has "$output" "\"mount\":\"$MNT/p2\",\"fstype\":\"ntfs\""
