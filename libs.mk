@@ -1,11 +1,13 @@
 # The libraries each program links beyond libntt.a.
 LIBS_fuzz_archive_manifest = -ljansson
+LIBS_fuzz_dash_log = $(DB_LIBS) -ljansson
 LIBS_ntt = $(DB_LIBS)
 LIBS_ntt-archiver = $(DB_LIBS) -larchive -lzstd -ljansson
 LIBS_ntt-check-multipart = -larchive -lzstd -ljansson -lblkid
 LIBS_ntt-cleanup-mounts = $(DB_LIBS) -ljansson
 LIBS_ntt-copier = $(DB_LIBS) -ljansson -lmagic -lcap
 LIBS_ntt-copy-workers = $(DB_LIBS)
+LIBS_ntt-dashboard = $(DB_LIBS) -ljansson -lncursesw -ltinfo
 LIBS_ntt-db = $(DB_LIBS)
 LIBS_ntt-identify = $(DB_LIBS)
 LIBS_ntt-list-media = $(DB_LIBS)

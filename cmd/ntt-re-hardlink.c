@@ -53,7 +53,7 @@ static struct pass {
 	const char *medium;
 	int check;		/* change nothing */
 	char *inodes, *paths;	/* tables, quoted */
-	uint64_t looked_at;	/* inodes */
+	uint64_t looked_at, expected;	/* inodes */
 } pass;
 
 /* Of the whole run; a name is one of made, good, failed. */
@@ -277,6 +277,7 @@ log_counts(const char *stage)
 
 	log_begin(&event, stage);
 	json_u64(&event, "inodes", pass.looked_at);
+	json_u64(&event, "expected", pass.expected);
 	json_u64(&event, "names", names);
 	json_u64(&event, "made", made);
 	json_u64(&event, "good", good);
@@ -385,8 +386,9 @@ do_medium(const char *medium, int check)
 		choose_inodes();
 	pass.inodes = opt.from_file ? xstrdup("link_inode") :
 	    db_ident(db, "inode_p_", medium);
+	pass.expected = expected_inodes();
 	progress_start(check ? "checking" : "linking", "inodes",
-	    PROGRESS_COUNT, expected_inodes());
+	    PROGRESS_COUNT, pass.expected);
 	do_names();
 	progress_stop();
 	if (!check && store_sync(&at.store) < 0)

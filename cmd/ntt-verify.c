@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "archive_read.h"
@@ -35,6 +36,7 @@
 #include "verify_set.h"
 #include "verify_state.h"
 
+enum { LOG_SECONDS = 10 };
 static struct verify_options opt;
 static PGconn *db;
 static char *medium;		/* of -m, in full */
@@ -44,6 +46,7 @@ static struct verify_set set;
 static struct verify_tree tree = { .root = -1, .dir = -1 };
 static char *scope;		/* of the state file, NULL: none */
 static uint64_t verified, verified_bytes, links, findings[FINDING_KINDS];
+static time_t logged;
 
 static const struct prog prog = {
 	"ntt-verify",
@@ -416,6 +419,27 @@ await(int slot)
 }
 
 static void
+log_counts(const char *stage)
+{
+	struct buf event = BUF_INIT;
+	int i;
+
+	logged = time(NULL);
+	log_begin(&event, stage);
+	json_u64(&event, "blobs", set.blobs);
+	json_u64(&event, "chosen", set.chosen);
+	json_u64(&event, "chosen_bytes", set.chosen_bytes);
+	json_u64(&event, "verified", verified);
+	json_u64(&event, "bytes", verified_bytes);
+	json_u64(&event, "links", links);
+	for (i = 0; i < FINDING_KINDS; i++)
+		json_u64(&event, verify_kind_name((enum verify_kind)i),
+		    findings[i]);
+	log_end(&event);
+	buf_free(&event);
+}
+
+static void
 verify_set_blobs(void)
 {
 	size_t n[VERIFY_SLOTS];
@@ -430,30 +454,14 @@ verify_set_blobs(void)
 		check_links(2 * VERIFY_BATCH);
 		await(slot);
 		settle(slot, n[slot]);
+		if (time(NULL) >= logged + LOG_SECONDS)
+			log_counts("verify_progress");
 		slot = !slot;
 	}
 	while (check_links(VERIFY_BATCH) > 0)
 		check_interrupted();
 	progress_stop();
 	check_interrupted();
-}
-
-static void
-log_complete(void)
-{
-	struct buf event = BUF_INIT;
-	int i;
-
-	log_begin(&event, "verify_complete");
-	json_u64(&event, "blobs", set.blobs);
-	json_u64(&event, "verified", verified);
-	json_u64(&event, "bytes", verified_bytes);
-	json_u64(&event, "links", links);
-	for (i = 0; i < FINDING_KINDS; i++)
-		json_u64(&event, verify_kind_name((enum verify_kind)i),
-		    findings[i]);
-	log_end(&event);
-	buf_free(&event);
 }
 
 static void
@@ -525,8 +533,6 @@ open_tree(void)
 static void
 verify_content(void)
 {
-	struct buf event = BUF_INIT;
-
 	open_set();
 	open_state();
 	open_tree();
@@ -535,17 +541,13 @@ verify_content(void)
 	    verify_set_choose(&set, opt.sample_rate, opt.max ? opt.max :
 	    INT64_MAX, tree.root >= 0) < 0)
 		database_failed("choose the blobs");
-	log_begin(&event, "verify_start");
-	json_u64(&event, "blobs", set.blobs);
-	json_u64(&event, "chosen", set.chosen);
-	log_end(&event);
-	buf_free(&event);
+	log_counts("verify_start");
 	verify_set_blobs();
 	/* the last commit takes the others with it to the disk */
 	if (db_do(db, "SET synchronous_commit = on") < 0 ||
 	    db_do(db, "SELECT pg_current_xact_id()") < 0)
 		database_failed("make the dates durable");
-	log_complete();
+	log_counts("verify_complete");
 	if (scope)
 		verify_state_end(scope);
 	say_statement();

@@ -321,7 +321,7 @@ db_conninfo(void)
  * private cluster knows root by itself.
  */
 static PGconn *
-connect_as_invoker(void)
+connect_as_invoker(int wait)
 {
 	static const char *const names[] = { "dbname",
 		"fallback_application_name", "connect_timeout",
@@ -331,7 +331,8 @@ connect_as_invoker(void)
 	const struct invoker *who = config_invoker();
 	int switched = who->sudo && geteuid() == 0 &&
 	    !config_private_cluster() && seteuid(who->uid) == 0;
-	PGconn *db = PQconnectdbParams(names, values, 1);
+	PGconn *db = wait ? PQconnectdbParams(names, values, 1) :
+	    PQconnectStartParams(names, values, 1);
 
 	if (switched && seteuid(0) < 0)
 		die_errno("could not become root again");
@@ -350,7 +351,7 @@ db_connect(int start)
 {
 	static char *const start_argv[] = { (char *)"ntt-db", (char *)"start",
 		(char *)"-q", NULL };
-	PGconn *db = connect_as_invoker();
+	PGconn *db = connect_as_invoker(1);
 
 	if (PQstatus(db) != CONNECTION_OK && start &&
 	    config_private_cluster() && cluster_state() == CLUSTER_DOWN) {
@@ -360,7 +361,7 @@ db_connect(int start)
 		io.out = SPAWN_NULL;
 		PQfinish(db);
 		run(start_argv, &io);
-		db = connect_as_invoker();
+		db = connect_as_invoker(1);
 	}
 	if (PQstatus(db) != CONNECTION_OK) {
 		if (config_private_cluster() &&
@@ -374,6 +375,17 @@ db_connect(int start)
 		PQfinish(db);
 		return NULL;
 	}
+	PQsetNoticeProcessor(db, ignore_notice, NULL);
+	return db;
+}
+
+PGconn *
+db_connect_begin(void)
+{
+	PGconn *db = connect_as_invoker(0);
+
+	if (!db)
+		out_of_memory();
 	PQsetNoticeProcessor(db, ignore_notice, NULL);
 	return db;
 }

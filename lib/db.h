@@ -31,6 +31,11 @@ enum { DB_SCHEMA_VERSION = 1, DB_MAX_PARAMS = 24 };
 PGconn *db_open(void);
 /* The same without the check, for ntt-db; start 0: do not start anything. */
 PGconn *db_connect(int start);
+/*
+ * Begins to connect and does not wait: the caller goes on with
+ * PQconnectPoll().  Nothing is started and no version checked.  Never NULL.
+ */
+PGconn *db_connect_begin(void);
 /* The connection string db_open() uses. Valid until the next call. */
 const char *db_conninfo(void);
 
