@@ -298,6 +298,20 @@ count() {
 	check_store
 }
 
+@test "a blob that has a row and no file gets its file, and its links count" {
+	mkdir "$T/src"
+	for i in {1..20}; do echo "$i" >"$T/src/$i"; done
+	echo 7 >"$T/src/7 again"
+	id=$(b3sum --no-names "$T/src/7")
+	load_tree "$T/src"
+	sql "INSERT INTO blobs (blobid, size, n_hardlinks) VALUES ('$id', 2, 0)"
+	expect 0 ntt-copier -q -m $M
+	check_store
+	[ "$(count "status = 'success'")" = 21 ]
+	[ "$(sql "SELECT n_hardlinks FROM blobs WHERE blobid = '$id'")" = 2 ]
+	[ "$(sql "SELECT count(*) FROM blobs")" = 20 ]
+}
+
 @test "PostgreSQL restarted under a copier: 75, then the rest" {
 	mkdir "$T/src"
 	for i in {1..1500}; do head -c 3000 /dev/urandom >"$T/src/$i"; done

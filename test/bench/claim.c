@@ -178,7 +178,7 @@ make_result(struct queue_result *r, char id[65], int64_t ino)
 	    (uint64_t)(ino % 3 ? ino : ino / 9) * 0x9e3779b97f4a7c15u, 0);
 	*r = (struct queue_result){
 		.dev = 1, .ino = ino, .status = QUEUE_SUCCESS, .blobid = id,
-		.blob_size = 3000, .links = 1, .is_new = 1,
+		.blob_size = 3000, .links = 1, .is_new = ino % 3 != 0,
 		.mime_type = "text/plain"
 	};
 }
