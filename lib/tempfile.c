@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -56,6 +57,26 @@ directory_of(const char *path)
 	    xstrdup(".");
 }
 
+/*
+ * Renaming would put a file where a device, a fifo or a directory was, and
+ * root may: /dev/null, or the link that /dev/stdout is.
+ */
+static int
+may_be_replaced(const char *path)
+{
+	static const char devices[] = "/dev/", memory[] = "/dev/shm/";
+	struct stat st;
+
+	errno = ENOTSUP;
+	if (!strncmp(path, devices, sizeof devices - 1) &&
+	    strncmp(path, memory, sizeof memory - 1))
+		return 0;
+	if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return 1;
+	errno = S_ISDIR(st.st_mode) ? EISDIR : ENOTSUP;
+	return 0;
+}
+
 int
 tempfile_open(struct tempfile *t, const char *path)
 {
@@ -63,7 +84,7 @@ tempfile_open(struct tempfile *t, const char *path)
 	char *dir;
 
 	t->fd = -1;
-	if (make_parents(path) < 0)
+	if (!may_be_replaced(path) || make_parents(path) < 0)
 		return -1;
 	dir = directory_of(path);
 	t->temporary = NULL;

@@ -14,7 +14,10 @@ struct tempfile {
 	struct tempfile *next;
 };
 
-/* Parent directories are made.  0, or -1 with errno. */
+/*
+ * Parent directories are made.  0, or -1 with errno: ENOTSUP or EISDIR where
+ * something that is no file has the name, and below /dev.
+ */
 int tempfile_open(struct tempfile *t, const char *path);
 /* Durable under its final name, replacing what was there; closes fd. */
 int tempfile_commit(struct tempfile *t);

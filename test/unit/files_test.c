@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,6 +55,33 @@ test_tempfile(void)
 	    holds(path, "three"), "replaced");
 	tempfile_abort(&t);
 	free(path);
+}
+
+/* Root may replace a device by a file, and must not. */
+static void
+test_no_file(void)
+{
+	static const char *const names[] = { "fifo", "null", "dir" };
+	struct tempfile t;
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof names[0]; i++) {
+		char *path = below(names[i]);
+		int made = i == 0 ? mkfifo(path, 0600) : i == 1 ?
+		    symlink("/dev/null", path) : mkdir(path, 0700);
+
+		tap_ok(made == 0 && tempfile_open(&t, path) < 0 &&
+		    errno == (i == 2 ? EISDIR : ENOTSUP) &&
+		    lstat(path, &st) == 0 && !S_ISREG(st.st_mode),
+		    "%s is left alone", names[i]);
+		tempfile_abort(&t);
+		remove(path);
+		free(path);
+	}
+	tap_ok(tempfile_open(&t, "/dev/stdout") < 0 && errno == ENOTSUP,
+	    "/dev/stdout is, wherever it leads");
+	tempfile_abort(&t);
 }
 
 static void
@@ -189,6 +217,7 @@ main(void)
 	if (!mkdtemp(dir))
 		return 1;
 	test_tempfile();
+	test_no_file();
 	test_beneath();
 	test_deep();
 	test_lock();
