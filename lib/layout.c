@@ -167,6 +167,7 @@ add_volume(struct layout *l, uint32_t num, uint64_t start, uint64_t size)
 
 static void expand(struct probe *p, struct volume *v, int nesting);
 static int read_tables(struct probe *p, int nesting);
+static int read_unprotected(struct probe *p, int nesting);
 
 /* What a JSON object may still take of detail without being cut. */
 static void
@@ -184,7 +185,8 @@ expand_array(struct probe *p, struct volume *v, int nesting)
 	struct probe array = { .fd = p->fd, .base = v->data,
 		.size = v->length, .before = v->num * LAYOUT_LV_BASE,
 		.l = p->l };
-	int found = read_tables(&array, nesting);
+	int found = read_tables(&array, nesting) ||
+	    read_unprotected(&array, nesting);
 
 	v->kind = VOLUME_RAID;
 	copy_text(v->fstype, sizeof v->fstype, "linux_raid_member");
@@ -387,6 +389,58 @@ why_skipped(blkid_partition par)
 	return NULL;
 }
 
+/* It has no signature; the table is bsd, freebsd, netbsd or openbsd. */
+static int
+is_bsd_swap(blkid_partition par)
+{
+	enum { BSD_SWAP = 1 };
+	blkid_parttable table = blkid_partition_get_table(par);
+	const char *type = table ? blkid_parttable_get_type(table) : NULL;
+
+	return type && strstr(type, "bsd") &&
+	    blkid_partition_get_type(par) == BSD_SWAP;
+}
+
+static struct volume *
+find_volume(struct layout *l, uint32_t num)
+{
+	uint32_t i;
+
+	for (i = 0; i < l->count; i++)
+		if (l->volumes[i].num == num)
+			return &l->volumes[i];
+	return NULL;
+}
+
+/*
+ * A slice of BSD or Solaris holds a table of its own, and the first file
+ * system in it begins where the slice does: it is not to be listed twice.
+ */
+static void
+skip_slice(struct probe *p, blkid_partition par)
+{
+	blkid_parttable table = blkid_partition_get_table(par);
+	blkid_partition slice = table ? blkid_parttable_get_parent(table) :
+	    NULL;
+	const struct volume *v;
+	struct volume *outer;
+
+	if (!slice)
+		return;
+	v = find_volume(p->l, p->before +
+	    (uint32_t)blkid_partition_get_partno(par));
+	outer = find_volume(p->l, p->before +
+	    (uint32_t)blkid_partition_get_partno(slice));
+	if (!v || v->kind == VOLUME_UNKNOWN || v->kind == VOLUME_SKIP ||
+	    !outer || (outer->kind != VOLUME_UNKNOWN &&
+	    outer->kind != VOLUME_FS))
+		return;
+	outer->kind = VOLUME_SKIP;
+	outer->length = 0;
+	copy_text(outer->reason, sizeof outer->reason,
+	    "slice with partitions of its own");
+}
+
 static void
 clip(struct volume *v, uint64_t image)
 {
@@ -430,6 +484,8 @@ add_partition(struct probe *p, blkid_partition par, int nesting)
 	}
 	clip(v, p->base + p->size);
 	recognise(p->fd, v);
+	if (v->kind == VOLUME_UNKNOWN && is_bsd_swap(par))
+		v->kind = VOLUME_SWAP;
 	expand(p, v, nesting);
 	if (!*v->label && blkid_partition_get_name(par))
 		copy_text(v->label, sizeof v->label,
@@ -478,7 +534,7 @@ prolonged(const struct probe *p, uint64_t size)
 
 /* 1 if there is a table; its partitions are added. */
 static int
-read_table(struct probe *p, unsigned int sector, int nesting)
+read_table(struct probe *p, unsigned int sector, int flags, int nesting)
 {
 	uint64_t size = size_for_table(p, sector);
 	int fd = size > p->size ? prolonged(p, size) : p->fd;
@@ -490,7 +546,8 @@ read_table(struct probe *p, unsigned int sector, int nesting)
 		goto out;
 	blkid_probe_set_sectorsize(pr, sector);
 	blkid_probe_enable_partitions(pr, 1);
-	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_ENTRY_DETAILS);
+	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_ENTRY_DETAILS |
+	    flags);
 	list = blkid_probe_get_partitions(pr);
 	if (list)
 		count = blkid_partlist_numof_partitions(list);
@@ -500,6 +557,8 @@ read_table(struct probe *p, unsigned int sector, int nesting)
 	for (i = 0; i < count; i++)
 		add_partition(p, blkid_partlist_get_partition(list, i),
 		    nesting);
+	for (i = 0; i < count; i++)
+		skip_slice(p, blkid_partlist_get_partition(list, i));
 	blkid_free_probe(pr);
 out:
 	if (fd >= 0 && fd != p->fd)
@@ -508,15 +567,28 @@ out:
 }
 
 static int
-read_tables(struct probe *p, int nesting)
+read_with(struct probe *p, int flags, int nesting)
 {
 	static const unsigned int sectors[] = { 512, 2048, 4096 };
 	size_t i;
 
 	for (i = 0; i < sizeof sectors / sizeof sectors[0]; i++)
-		if (read_table(p, sectors[i], nesting))
+		if (read_table(p, sectors[i], flags, nesting))
 			return 1;
 	return 0;
+}
+
+static int
+read_tables(struct probe *p, int nesting)
+{
+	return read_with(p, 0, nesting);
+}
+
+/* A GPT of which the first sector, or all of the beginning, was lost. */
+static int
+read_unprotected(struct probe *p, int nesting)
+{
+	return read_with(p, BLKID_PARTS_FORCE_GPT, nesting);
 }
 
 static int
@@ -599,6 +671,11 @@ layout_recognise(struct layout *l, int fd, uint64_t size)
 		only(l, &whole);
 		expand(&p, &l->volumes[0], 0);
 		return 0;
+	}
+	if (!l->multi && read_unprotected(&p, 0)) {
+		l->multi = 1;
+		if (something_found(l))
+			return 0;
 	}
 	if (at_known_offset(&p, &offset)) {
 		only(l, &offset);

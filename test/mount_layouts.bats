@@ -177,6 +177,52 @@ gone() {
 	gone
 }
 
+@test "GPT without its first sectors" {
+	local sector dev
+	for sector in 512 4096; do
+		truncate -s 0 "$T/i.img"; truncate -s 64M "$T/i.img"
+		dev=$(losetup -f --show -b $sector "$T/i.img")
+		printf 'label: gpt\nsize=8M\nsize=8M\n' | sfdisk -q "$dev"
+		losetup -d "$dev"
+		place fs1 2048; place fs2 18432
+		# the protective MBR, and then all of it but the backup
+		for n in $sector 40960; do
+			head -c $n /dev/zero | dd of="$T/i.img" bs=512 \
+				conv=notrunc status=none
+			try 0
+			has "$output" '"table":"gpt"'
+			[ "$(cat "$MNT/p1/name" "$MNT/p2/name")" = "one
+two" ]
+			gone
+		done
+	done
+}
+
+@test "a slice of BSD: its partitions, and not itself" {
+	printf 'label: dos\nstart=2048,size=100000,type=a5\n' |
+		sfdisk -q "$T/i.img"
+	# a, b (swap), c (the slice), d
+	perl -e '
+		my $p = pack("(VVVCCv)4", 16384, 2048, 1024, 7, 8, 0,
+		    4096, 20480, 1024, 1, 8, 0, 100000, 2048, 0, 0, 0, 0,
+		    16384, 34816, 1024, 7, 8, 0);
+		my $l = pack("Vx128Vvv", 0x82564557, 0x82564557, 0, 4) .
+		    pack("VV", 8192, 8192) . $p;
+		my $sum = 0;
+		$sum ^= $_ for unpack("v*", $l);
+		substr($l, 136, 2) = pack("v", $sum);
+		print $l' >"$T/label"
+	place fs1 2048; place fs2 34816; place label 2049
+	try 0
+	part 5 '"start":1048576,"size":8388608' '"status":"ok"'
+	part 6 '"status":"swap"'
+	part 7 '"start":17825792' '"status":"ok"'
+	has "$output" '"skipped":[{"num":1,'
+	[ "$(cat "$MNT/p5/name" "$MNT/p7/name")" = "one
+two" ]
+	gone
+}
+
 # apple_map: three entries, the last a Unix partition at sector 2048
 apple_map() {
 	perl -e '
