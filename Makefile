@@ -163,12 +163,17 @@ install: all
 	done
 	install -m 644 sql/*.sql '$(DESTDIR)$(DATADIR)/sql'
 	install -m 644 README COPYING SECURITY NEWS '$(DESTDIR)$(DOCDIR)'
+	install -m 644 contrib/completion/ntt '$(DESTDIR)$(COMPLETIONDIR)'
+	for name in $(filter-out ntt,$(PROGRAMS)); do \
+		ln -sf ntt '$(DESTDIR)$(COMPLETIONDIR)'/$$name || exit 1; \
+	done
 
 uninstall:
 	rm -f $(PROGRAMS:%='$(DESTDIR)$(BINDIR)'/%)
 	for page in $(MAN); do \
 		rm -f '$(DESTDIR)$(MANDIR)/man'$${page##*.}/$${page##*/}; \
 	done
+	rm -f $(PROGRAMS:%='$(DESTDIR)$(COMPLETIONDIR)'/%)
 	rm -rf '$(DESTDIR)$(DATADIR)' '$(DESTDIR)$(DOCDIR)'
 
 dist:
