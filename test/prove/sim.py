@@ -1,7 +1,8 @@
-"""Weeks in an archive: media come in, are listed, loaded, copied by several
-workers and archived, several at a time, while processes are killed, disks
-fill, the database goes away, calls fail and mounts vanish.  What must hold at
-every moment is checked after every step, the rest when all is healed."""
+"""Weeks in an archive: media come in, bad disks are imaged, all is listed,
+loaded, copied by several workers and archived, several at a time, while
+processes are killed, disks fill, the database goes away, calls fail and mounts
+vanish.  What must hold at every moment is checked after every step, the rest
+when all is healed."""
 import os
 import random
 import signal
@@ -31,8 +32,9 @@ class Medium:
 
 
 class Week:
-    def __init__(self, cluster, base, seed):
+    def __init__(self, cluster, base, seed, until, verbose):
         self.seed, self.base, self.build = seed, base, cluster.build
+        self.until, self.verbose = until, verbose
         self.rng = random.Random(seed)
         self.name = "sim/%d" % seed
         self.trail = []
@@ -53,27 +55,24 @@ class Week:
             disk = os.path.join(base, "disk")
             with open(disk, "wb") as f:
                 f.truncate(160 << 20)
-            subprocess.run(["mkfs.ext4", "-q", "-m", "0", disk], check=True)
-            subprocess.run(["mount", "-o", "loop", disk, self.w.home],
-                           check=True)
+            world.call("mkfs.ext4", "-q", "-m", "0", disk)
+            world.call("mount", "-o", "loop", disk, self.w.home)
         self.cluster.sql("CREATE DATABASE %s" % self.w.db)
         self.w.must("ntt-db", "migrate", "-q")
 
     def end(self):
         for job in self.jobs:
             job.process.kill()
-            job.process.wait()
         try:
             self.w.reap(30)
         finally:
-            self.w.unmount()
-            if os.path.ismount(self.w.home):
-                subprocess.run(["umount", "-l", self.w.home], check=False)
             self.cluster.stop()
-            world.remove(self.dir)
+            world.clear(self.dir)
 
     def note(self, text, *args):
         self.trail.append(text % args)
+        if self.verbose:
+            print("    %s" % self.trail[-1], flush=True)
 
     # ---- what an archivist does
 
@@ -87,29 +86,79 @@ class Week:
             with open(tree + "/victim", "wb") as f:
                 f.write(self.rng.randbytes(300000))
             world.make_image(tree, m.path, 8)
-            if self.rng.randrange(2):
+            what = self.rng.randrange(4)
+            if what < 2:
                 self.damage(m)
+            elif what == 2 and os.path.exists("/dev/fuse"):
+                self.image(m)
         else:
             m = Medium("directory", tree, tree)
         self.note("new %s %s", m.kind, m.path)
         self.media.append(m)
         return m
 
+    def page_of_victim(self, m):
+        """Where four kilobytes are that are of that file alone."""
+        out = world.call("debugfs", "-R", "blocks /victim", m.path,
+                         stdout=subprocess.PIPE,
+                         stderr=subprocess.DEVNULL).stdout.split()
+        blocks = {int(b) for b in out}      # of 1024 bytes
+        return self.rng.choice(sorted(
+            b for b in blocks
+            if b % 4 == 0 and {b + 1, b + 2, b + 3} <= blocks)) * 1024
+
     def damage(self, m):
-        """A block of one file was not rescued: zeros, and the map says so."""
-        out = subprocess.run(["debugfs", "-R", "blocks /victim", m.path],
-                             stdout=subprocess.PIPE, check=True,
-                             stderr=subprocess.DEVNULL).stdout.split()
+        """A part of one file was not rescued: zeros, and the map says so."""
         size = os.path.getsize(m.path)
-        block = 1024 if size < (512 << 20) else 4096
-        at = int(self.rng.choice(out[5:])) * block
+        at, length = self.page_of_victim(m), 4096
         with open(m.path, "r+b") as f:
             f.seek(at)
-            f.write(bytes(block))
+            f.write(bytes(length))
         with open(m.path[:-4] + ".map", "w") as f:
             f.write("# rescued\n0x0 + 1\n0 %d +\n%d %d -\n%d %d +\n" % (
-                at, at, block, at + block, size - at - block))
+                at, at, length, at + length, size - at - length))
         m.damaged = True
+
+    def image(self, m):
+        """The image is made of a disk with bad sectors, with interruptions."""
+        disk, point = m.path + ".disk", m.path + ".fuse"
+        os.rename(m.path, disk)
+        os.makedirs(point)
+        bad = self.page_of_victim(Medium("image", disk, None))
+        server = subprocess.Popen(
+            [os.path.join(self.build, "test", "tools", "faultfile"), disk,
+             point, "eio", str(bad), "4096", "slow=1", "4194304", "1048576"],
+            env=self.w.env, stderr=subprocess.DEVNULL)
+        try:
+            self.rescue(m, disk, point + "/image")
+        finally:
+            server.kill()
+            server.wait()
+            world.call("umount", "-l", point, check=False,
+                       stderr=subprocess.DEVNULL)
+        lost = world.lost(m.path)
+        if not lost or lost[0][0] < bad or sum(lost[-1]) > bad + 4096:
+            raise Broken("bad are 4096 bytes at %d, missing %s" % (
+                bad, lost))
+        m.damaged = True
+
+    def rescue(self, m, disk, source):
+        end = time.monotonic() + 5
+        while not os.path.exists(source) and time.monotonic() < end:
+            time.sleep(0.01)
+        argv = ["ntt-imager", "-q", source, m.path]
+        for _ in range(self.rng.randrange(4)):
+            self.start(argv)
+            time.sleep(self.rng.random() * 0.3)
+            pids = self.w.still_running()
+            if pids:
+                pid, name = self.rng.choice(pids)
+                self.note("kill %s", name)
+                os.kill(pid, signal.SIGKILL)
+            self.settle()
+            world.true_to_map(disk, m.path)
+        self.w.must(*argv, ok=(3,))
+        world.true_to_map(disk, m.path)
 
     def find_hash(self, m):
         if m.hash is None:
@@ -185,7 +234,11 @@ class Week:
                 with open(self.cluster.home + "/pg/data/postmaster.pid") as f:
                     pid = int(f.readline())
                 os.kill(pid, signal.SIGQUIT)
+                end = time.monotonic() + PATIENCE
                 while os.path.exists("/proc/%d" % pid):
+                    if time.monotonic() > end:
+                        raise Broken("PostgreSQL does not end: %s" %
+                                     world.where(pid))
                     time.sleep(0.01)
             self.cluster.start()
         elif what == "full":
@@ -194,7 +247,7 @@ class Week:
             points = [p for p in self.mount_points()]
             for p in points[:1]:
                 self.note("mount %s lost", p)
-                subprocess.run(["umount", "-l", p], check=False,
+                world.call("umount", "-l", p, check=False,
                                stderr=subprocess.DEVNULL)
 
     def mount_points(self):
@@ -293,10 +346,8 @@ class Week:
             point = m.path + ".check"
             os.makedirs(point, exist_ok=True)
             copy = m.path + ".copy"
-            subprocess.run(["cp", "--sparse=always", m.path, copy],
-                           check=True)
-            subprocess.run(["mount", "-o", "loop,ro,noload", copy, point],
-                           check=True)
+            world.call("cp", "--sparse=always", m.path, copy)
+            world.call("mount", "-o", "loop,ro,noload", copy, point)
             self.own.append(point)
             out[m.hash] = point
         return out
@@ -313,17 +364,25 @@ class Week:
 
     def run(self):
         self.own = []
+        began = time.monotonic()
         try:
             self.begin()
-            for _ in range(STEPS):
+            for n in range(STEPS):
+                if time.monotonic() > self.until:
+                    self.note("no time left")
+                    break
+                self.note("step %d of %s", n + 1, self.name)
                 self.step()
             self.heal()
+            print("kept %s: %d media, %d steps, %.0f s" % (
+                self.name, len(self.media), n + 1, time.monotonic() - began),
+                flush=True)
         except (Broken, RuntimeError, OSError, world.check.CannotLook) as e:
             raise Broken("%s\nbefore that:\n  %s" % (
                 e, "\n  ".join(self.trail[-16:]))) from None
         finally:
             for point in self.own:
-                subprocess.run(["umount", "-l", point], check=False)
+                world.call("umount", "-l", point, check=False)
             self.end()
 
 
@@ -335,7 +394,7 @@ class Job:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE)
         self.err = b""
-        self.reader = threading.Thread(target=self.read)
+        self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
     def read(self):
@@ -345,9 +404,11 @@ class Job:
         try:
             status = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            raise Broken("%s did not end in %d s" % (
-                " ".join(self.argv), PATIENCE)) from None
-        self.reader.join()
+            stuck = world.where(self.process.pid)
+            self.process.kill()
+            raise Broken("%s did not end in %d s: %s" % (
+                " ".join(self.argv), PATIENCE, stuck)) from None
+        self.reader.join(PATIENCE)
         self.process.stderr.close()
         if status < 0:
             status = 128 - status
@@ -363,11 +424,13 @@ class Job:
                 " ".join(self.argv), status, err))
 
 
-def cases(a, cluster, base, number):
+def cases(a, cluster, base, number, until):
+    verbose = a.verbose or len(a.case) == 1
     for c in a.case:
         if c.startswith("sim/"):
-            yield Week(cluster, base, int(c[4:]))
+            yield Week(cluster, base, int(c[4:]), until, verbose)
     n = 0
     while not a.case and not a.list:
-        yield Week(cluster, base, a.seed * 1000 + number * 100 + n)
+        yield Week(cluster, base, a.seed * 1000 + number * 100 + n, until,
+                   verbose)
         n += 1

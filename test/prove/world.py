@@ -3,6 +3,7 @@ restored, and given to the checker."""
 import os
 import random
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -23,6 +24,60 @@ class Broken(Exception):
     """A promise that was not kept."""
 
 
+def below(pid):
+    """A process and those it started."""
+    found = [pid]
+    try:
+        for task in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/children" % (pid, task)) as f:
+                for child in f.read().split():
+                    found += below(int(child))
+    except OSError:
+        pass
+    return found
+
+
+def where(pid):
+    """What a process that does not end is doing, and its children."""
+    out = []
+    for p in below(pid):
+        parts = []
+        for what in ("comm", "wchan", "syscall"):
+            try:
+                with open("/proc/%d/%s" % (p, what)) as f:
+                    parts.append(f.read().split("\n")[0].split(" ")[0])
+            except OSError:
+                parts.append("?")
+        out.append("%s(%d) in %s, system call %s" % (
+            parts[0], p, parts[1], parts[2]))
+    return "; ".join(out)
+
+
+def call(*argv, timeout=60, check=True, **options):
+    """subprocess.run() that ends: a process the kernel does not let go is
+    left behind, and told of."""
+    data = options.pop("input", None)
+    if data is not None:
+        options["stdin"] = subprocess.PIPE
+    process = subprocess.Popen(argv, **options)
+    try:
+        out, err = process.communicate(data, timeout)
+    except subprocess.TimeoutExpired:
+        stuck = where(process.pid)
+        process.kill()
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            pass
+        raise Broken("%s did not end in %d s: %s" % (
+            " ".join(argv), timeout, stuck)) from None
+    if check and process.returncode:
+        raise RuntimeError("%s ended with %d%s" % (
+            " ".join(argv), process.returncode,
+            ": " + err.decode(errors="replace").strip() if err else ""))
+    return subprocess.CompletedProcess(argv, process.returncode, out, err)
+
+
 class Result:
     def __init__(self, status, out, err):
         self.status, self.out, self.err = status, out, err
@@ -36,16 +91,15 @@ class Cluster:
         self.home = os.path.join(base, name)
         self.env = dict(clean_environment(), NTT_HOME=self.home)
         self.start()
-        self.url = subprocess.run(
-            [self.program("ntt-db"), "url"], env=self.env, check=True,
-            stdout=subprocess.PIPE).stdout.decode().strip()
+        self.url = call(self.program("ntt-db"), "url", env=self.env,
+                        stdout=subprocess.PIPE).stdout.decode().strip()
         # it is killed and restarted, the machine is not
         self.sql("ALTER SYSTEM SET fsync = off")
         self.sql("SELECT pg_reload_conf()")
 
     def start(self):
-        done = subprocess.run([self.program("ntt-db"), "init", "-q"],
-                              env=self.env, check=False)
+        done = call(self.program("ntt-db"), "init", "-q", env=self.env,
+                    check=False)
         if done.returncode not in (0, 2):
             raise SystemExit("prove: there is no PostgreSQL")
 
@@ -56,17 +110,14 @@ class Cluster:
         return self.url.replace("copyjob", database)
 
     def sql(self, statement, database="postgres"):
-        done = subprocess.run(
-            ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1",
-             self.url_of(database), "-c", statement],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-        if done.returncode:
-            raise RuntimeError("psql: " + done.stderr.decode())
+        done = call(
+            "psql", "-XAtq", "-v", "ON_ERROR_STOP=1",
+            self.url_of(database), "-c", statement,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return done.stdout.decode().strip()
 
     def stop(self):
-        subprocess.run([self.program("ntt-db"), "stop", "-q"],
-                       env=self.env, check=False)
+        call(self.program("ntt-db"), "stop", "-q", env=self.env, check=False)
 
 
 def clean_environment():
@@ -77,13 +128,56 @@ def clean_environment():
     return dict(keep, LC_ALL="C.UTF-8", TZ="UTC")
 
 
+def unmount(points, images):
+    """What is mounted below points, and loops of images, as prefixes."""
+    with open("/proc/self/mountinfo") as f:
+        mounted = [line.split()[4] for line in f]
+    for p in reversed(mounted):
+        if p.startswith(points):
+            call("umount", "-l", p, check=False, stderr=subprocess.DEVNULL)
+    for name in os.listdir("/sys/block"):
+        try:
+            with open("/sys/block/%s/loop/backing_file" % name) as f:
+                backing = f.read()
+        except OSError:
+            continue
+        if backing.startswith(images):
+            call("losetup", "-d", "/dev/" + name, check=False,
+                 stderr=subprocess.DEVNULL)
+
+
+def clear(base):
+    """Whatever lives below a directory of ours ends, so that it can go."""
+    for d, _, names in os.walk(base):
+        if "postmaster.pid" in names:
+            try:
+                with open(d + "/postmaster.pid") as f:
+                    os.kill(int(f.readline()), signal.SIGQUIT)
+            except (OSError, ValueError):
+                pass
+    mine = os.fsencode(base) + b"/"
+    for pid in os.listdir("/proc"):
+        if not pid.isdigit() or int(pid) == os.getpid():
+            continue
+        try:
+            with open("/proc/%s/environ" % pid, "rb") as f:
+                if not any(e.startswith(b"NTT_HOME=" + mine)
+                           for e in f.read().split(b"\0")):
+                    continue
+            os.kill(int(pid), signal.SIGKILL)
+        except OSError:
+            continue
+    unmount(base + "/", base + "/")
+    shutil.rmtree(base, ignore_errors=True)
+
+
 def remove(path):
     """Also what was made deeper than names can be."""
     if os.path.islink(path) or not os.path.isdir(path):
         if os.path.lexists(path):
             os.unlink(path)
         return
-    subprocess.run(["rm", "-rf", "--", path], check=True)
+    call("rm", "-rf", "--", path)
 
 
 class World:
@@ -121,8 +215,8 @@ class World:
 
     def save(self, name):
         remove(os.path.join(self.dir, "saved-" + name))
-        subprocess.run(["cp", "-a", "--sparse=always", self.home,
-                        os.path.join(self.dir, "saved-" + name)], check=True)
+        call("cp", "-a", "--sparse=always", self.home,
+             os.path.join(self.dir, "saved-" + name))
         with open(os.path.join(self.dir, name + ".sql"), "wb") as f:
             f.write(b"SET client_min_messages = warning;\n"
                     b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -130,42 +224,27 @@ class World:
                     b"pid <> pg_backend_pid();\n"
                     b"DROP SCHEMA IF EXISTS public, replacement CASCADE;\n"
                     b"CREATE SCHEMA public;\n")
-            f.write(subprocess.run(
-                ["pg_dump", self.cluster.url_of(self.db)], check=True,
-                stdout=subprocess.PIPE).stdout)
+            f.write(call("pg_dump", self.cluster.url_of(self.db),
+                         stdout=subprocess.PIPE).stdout)
 
     def restore(self, name):
         """As it was saved.  Making a database anew takes three times as
         long as its tables."""
         self.unmount()
         remove(self.home)
-        subprocess.run(["cp", "-a", "--sparse=always", os.path.join(
-            self.dir, "saved-" + name), self.home], check=True)
-        subprocess.run(["psql", "-XAtq", "-1", "-v", "ON_ERROR_STOP=1",
-                        self.cluster.url_of(self.db), "-f", os.path.join(
-                            self.dir, name + ".sql")], check=True,
-                       stdout=subprocess.DEVNULL)
+        call("cp", "-a", "--sparse=always", os.path.join(
+            self.dir, "saved-" + name), self.home)
+        call("psql", "-XAtq", "-1", "-v", "ON_ERROR_STOP=1",
+             self.cluster.url_of(self.db), "-f",
+             os.path.join(self.dir, name + ".sql"),
+             stdout=subprocess.DEVNULL)
 
     def sql(self, statement):
         return self.cluster.sql(statement, self.db)
 
     def unmount(self):
         """What a killed program may have left, by force."""
-        with open("/proc/self/mountinfo") as f:
-            points = [line.split()[4] for line in f]
-        for p in reversed(points):
-            if p.startswith(self.home + "/mnt/"):
-                subprocess.run(["umount", "-l", p], check=False,
-                               stderr=subprocess.DEVNULL)
-        for name in os.listdir("/sys/block"):
-            try:
-                with open("/sys/block/%s/loop/backing_file" % name) as f:
-                    backing = f.read()
-            except OSError:
-                continue
-            if backing.startswith(self.dir + "/"):
-                subprocess.run(["losetup", "-d", "/dev/" + name],
-                               check=False, stderr=subprocess.DEVNULL)
+        unmount(self.home + "/mnt/", self.dir + "/")
 
     def close(self):
         self.reap()
@@ -177,15 +256,14 @@ class World:
     def run(self, *argv, env=None, may_hang=False):
         timeout = 15 if may_hang else 120
         try:
-            done = subprocess.run(
-                argv, env=dict(self.env, **(env or {})), cwd=self.dir,
+            done = call(
+                *argv, env=dict(self.env, **(env or {})), cwd=self.dir,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE, timeout=timeout, check=False)
-        except subprocess.TimeoutExpired:
+        except Broken:
             if may_hang:
                 return Result(TIMED_OUT, b"", "")
-            raise Broken("%s did not end in %d s" % (
-                " ".join(argv), timeout)) from None
+            raise
         status = done.returncode
         return Result(status if status >= 0 else 128 - status, done.stdout,
                       done.stderr.decode(errors="replace"))
@@ -214,7 +292,7 @@ class World:
                         continue
             except OSError:
                 continue
-            if name.startswith("ntt-"):
+            if name.startswith("ntt-") or name == "ddrescue":
                 found.append((int(pid), name))
         return found
 
@@ -223,7 +301,8 @@ class World:
         end = time.monotonic() + patience
         while self.still_running():
             if time.monotonic() > end:
-                raise Broken("still running: %s" % self.still_running())
+                raise Broken("still running: %s" % "; ".join(
+                    where(pid) for pid, _ in self.still_running()))
             time.sleep(0.01)
 
     # ---- promises
@@ -308,8 +387,40 @@ def random_tree(rng, root, entries):
 def make_image(tree, image, mib=8):
     with open(image, "wb") as f:
         f.truncate(mib << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-d", tree, image], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    call("mkfs.ext4", "-q", "-d", tree, image,
+         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def map_of(image):
+    """The parts of the map beside an image; none when there is no map."""
+    parts, name = [], image[:-4] + ".map"
+    if not os.path.exists(name):
+        return parts
+    with open(name) as f:
+        lines = [line.split() for line in f if not line.startswith("#")]
+    for pos, size, status in lines[1:]:
+        parts.append((int(pos, 0), int(size, 0), status))
+    return parts
+
+
+def lost(image):
+    return [p[:2] for p in map_of(image) if p[2] != "+"]
+
+
+def true_to_map(source, image):
+    """What the map calls rescued is what was there."""
+    parts = map_of(image)
+    if not parts:
+        return
+    with open(source, "rb") as a, open(image, "rb") as b:
+        for pos, size, status in parts:
+            if status != "+":
+                continue
+            a.seek(pos)
+            b.seek(pos)
+            if a.read(size) != b.read(size):
+                raise Broken("the image differs from its source between %d "
+                             "and %d, rescued by its map" % (pos, pos + size))
 
 
 def can_mount():
