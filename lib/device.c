@@ -85,6 +85,9 @@ look(void *arg)
 		d->number = st.st_rdev;
 		measure_block(d, fd);
 		rc = ioctl(fd, BLKGETSIZE64, &d->size);
+		/* a part of a sector cannot be read directly */
+		if (d->size % d->sector)
+			d->direct = 0;
 	} else {
 		errno = ENOTSUP;
 	}

@@ -56,6 +56,16 @@ at_end(const char *p)
 	return p[strspn(p, " \t")] == '\0';
 }
 
+/* A map that was on a machine where lines end with CR LF. */
+static void
+drop_cr(char *line)
+{
+	size_t len = strlen(line);
+
+	if (len > 0 && line[len - 1] == '\r')
+		line[len - 1] = '\0';
+}
+
 static const char *
 parse_status(struct mapfile *m, const char *p)
 {
@@ -115,7 +125,8 @@ mapfile_parse(struct mapfile *m, const char *text, size_t len,
 		copy = xasprintf("%.*s", (int)(eol - p), p);
 		if (strlen(copy) != (size_t)(eol - p))
 			why = "a line holds a NUL byte";
-		else if (copy[0] == '#' || at_end(copy))
+		drop_cr(copy);
+		if (why || copy[0] == '#' || at_end(copy))
 			;
 		else if (!status_seen++)
 			why = parse_status(m, copy);

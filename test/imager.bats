@@ -162,6 +162,23 @@ map_of() {
 	[ "$(grep -c -- 'Command line: .*--sector-size=4096' x-ddrescue.log)" = 7 ]
 }
 
+@test "a device that ends within a sector: all the others" {
+	source_of $((1048576 + 512))
+	bad_disk -b 2048 eio 524288 512
+	expect 3 ntt-imager "$dev" x.img
+	true_to_map src x.img x.map
+	[ "$(lost x.map)" -lt 8192 ]
+}
+
+@test "a map with CR LF is gone on with" {
+	source_of 1M
+	printf '%s\r\n' '# Mapfile' '0x0 ? 1' '0x0 0x1000 +' \
+		'0x1000 0xFF000 ?' >x.map
+	head -c 4096 src >x.img
+	expect 0 ntt-imager src x.img
+	cmp src x.img
+}
+
 @test "sectors that can be read the fifth time are rescued" {
 	source_of 2M
 	bad_disk heal=4 524288 512 heal=9 1048576 512
