@@ -146,17 +146,19 @@ driver_path(const char *driver)
 	return NULL;
 }
 
-/* The first line a driver said. */
+/* The first line a driver said after its name. */
 static void
 take_words(int fd, struct fs_result *result, const char *driver)
 {
-	char text[200];
+	char text[300], *from = text;
 	struct buf line = BUF_INIT;
 	ssize_t n = pread_full(fd, text, sizeof text - 1, 0);
 
 	text[n < 0 ? 0 : n] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	buf_escape(&line, text, strlen(text));
+	if (!strncmp(text, "FUSE ", 5) && strchr(text, '\n'))
+		from = strchr(text, '\n') + 1;
+	from[strcspn(from, "\n")] = '\0';
+	buf_escape(&line, from, strlen(from));
 	snprintf(result->reason, sizeof result->reason, "%s: %s", driver,
 	    line.len ? line.data : "it failed without a word");
 	buf_free(&line);

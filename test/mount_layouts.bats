@@ -543,6 +543,11 @@ lvm_parts() {
 	try 0
 	part 0 '"fstype":"exfat"' '"status":"ok"'
 	gone
+	# its boot sectors have a checksum
+	printf x | dd of="$T/i.img" bs=1 seek=300 conv=notrunc status=none
+	try 1
+	[[ $output != *"FUSE exfat"* ]]
+	has "$output" checksum
 }
 
 @test "iso9660 through fuseiso where the kernel has none" {
