@@ -20,7 +20,7 @@ CALLS = ("openat,openat2,open,creat,write,pwrite64,writev,pwritev,sendfile,"
          "rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdir,"
          "mkdirat,unlink,unlinkat,read,pread64,readv,preadv,sendto,"
          "clone,clone3,fork,vfork,exit_group")
-ROOTS = ("by-hash", "archived", "raw", "archives", "img")
+ROOTS = ("by-hash", "archived", "raw", "archives", "img", "reports")
 LINE = re.compile(r"(\d+) +([a-z0-9_]+)\((.*)\) += (-?\d+|\?)(.*)$", re.S)
 UNFINISHED = re.compile(r"(\d+) +([a-z0-9_]+)\((.*) <unfinished \.\.\.>$", re.S)
 RESUMED = re.compile(r"(\d+) +<\.\.\. ([a-z0-9_]+) resumed>(.*)$", re.S)
@@ -123,7 +123,7 @@ class Model:
     def is_temporary(path):
         return bool(TEMPORARY.search(os.path.basename(path.replace(
             " (deleted)", "").replace("(deleted)", "")))) or \
-            "deleted)" in path or "/.tmp/" in path
+            "deleted)" in path or "/.tmp/" in path or ".partial/" in path
 
     def path(self, directory, name):
         if name.startswith("/"):
@@ -162,6 +162,8 @@ class Model:
         for table in (self.got, ):
             if source in table:
                 table[target] = table.pop(source)
+        for p in [p for p in self.dirty if p.startswith(source + "/")]:
+            self.bad("%s is renamed before %s was synced", source, p)
         if source in self.dirty:
             self.dirty[target] = self.dirty.pop(source)
         self.names.pop(source, None)

@@ -22,6 +22,7 @@ class Scenario:
     ok, again = (0,), (0, 2)
     needs_mount = False
     reads_by_others = False     # libraries that give up at EINTR
+    early = False
     durable = True              # False: it syncs notes for itself only
     mime = False                # libmagic dies where there is no memory
     ignore = ()         # of the checker
@@ -52,6 +53,9 @@ class Scenario:
 
     def sources(self):
         return {M: self.src}
+
+    def moment(self):
+        """What must hold whenever it was broken off."""
 
     def failed(self):
         """What must hold after a failure that was told."""
@@ -460,6 +464,7 @@ class Crowd(Scenario):
 @scenario
 class Migrate(Scenario):
     name, program = "db-migrate", "ntt-db"
+    early = True        # there is no schema to look at before
 
     def prepare(self):
         self.w.fresh(migrate=False)
@@ -468,10 +473,6 @@ class Migrate(Scenario):
 
     def command(self):
         return ["ntt-db", "migrate", "-q"]
-
-    def early(self):
-        """There is no schema to look at before."""
-        return True
 
     def complete(self):
         self.copy()

@@ -409,13 +409,11 @@ def lost(image):
 
 def true_to_map(source, image):
     """What the map calls rescued is what was there."""
-    parts = map_of(image)
+    parts = [p for p in map_of(image) if p[2] == "+"]
     if not parts:
         return
     with open(source, "rb") as a, open(image, "rb") as b:
-        for pos, size, status in parts:
-            if status != "+":
-                continue
+        for pos, size, _ in parts:
             a.seek(pos)
             b.seek(pos)
             if a.read(size) != b.read(size):
