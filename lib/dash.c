@@ -122,11 +122,11 @@ double
 dash_seconds_left(const struct dash *d, const struct dash_queue *q)
 {
 	if (q->bytes_left > 0)
-		return d->speed.average > 0 ?
-		    (double)q->bytes_left / d->speed.average : -1;
+		return d->speed.bytes_at_work > 0 ?
+		    (double)q->bytes_left / d->speed.bytes_at_work : -1;
 	if (q->inodes_left > 0)
-		return d->speed.files > 0 ?
-		    (double)q->inodes_left / d->speed.files : -1;
+		return d->speed.files_at_work > 0 ?
+		    (double)q->inodes_left / d->speed.files_at_work : -1;
 	return -1;
 }
 
@@ -146,7 +146,7 @@ above(double value, double warn, double alarm)
 enum dash_level
 dash_level_busy(const struct dash_system *s)
 {
-	return above(s->busy, 0.95, 2);
+	return above(s->busy, 0.99, 2);
 }
 
 enum dash_level

@@ -39,7 +39,7 @@ void dash_look(struct dash *d);
 /* feed_step(), and what came of it; 1 if something changed. */
 int dash_step(struct dash *d);
 
-/* Seconds until the queue is empty at the speed of five minutes; -1. */
+/* Seconds until the queue is empty, as it went in five minutes; -1. */
 double dash_seconds_left(const struct dash *d, const struct dash_queue *q);
 /* Bytes read for one byte stored; 0: nothing stored. */
 double dash_ratio(const struct dash_work *w);

@@ -134,8 +134,8 @@ draw_activity(const struct dash_activity *a, int y)
 	if (a->all > 0) {
 		double share = (double)a->done / (double)a->all;
 
-		screen_bar(y, 51, 16, share);
-		screen_printf(y, 68, 6, STYLE_PLAIN, "%3d %%", share >= 1 ?
+		screen_bar(y, 51, 14, share);
+		screen_printf(y, 66, 5, STYLE_PLAIN, "%3d %%", share >= 1 ?
 		    100 : (int)(share * 100));
 	}
 	if (!strcmp(a->unit, "bytes"))
@@ -176,7 +176,7 @@ draw_current(const struct dash *d, int y)
 		    m->workers ? "copying" : "to copy");
 		screen_text(y, 19, 12, STYLE_DIM, m->hash);
 		screen_text(y, 32, 18, STYLE_PLAIN, m->name ? m->name : "");
-		draw_progress(m, y, 51, 16);
+		draw_progress(m, y, 51, 14);
 		screen_right(y, screen_columns() - 10, 9, STYLE_DIM,
 		    bytes((double)m->queue.bytes_left));
 		y++;

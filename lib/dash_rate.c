@@ -46,7 +46,7 @@ overlap(const struct rate_sample *s, double from, double to)
 void
 rate_sum(const struct dash_rate *r, double now, struct rate_sum *sum)
 {
-	double seconds = 0, files = 0, bytes = 0;
+	double seconds = 0, working = 0, files = 0, bytes = 0;
 	size_t i;
 
 	memset(sum, 0, sizeof *sum);
@@ -65,12 +65,18 @@ rate_sum(const struct dash_rate *r, double now, struct rate_sum *sum)
 		seconds += part;
 		files += s->files * part / length;
 		bytes += s->bytes * part / length;
+		if (files > 0 || bytes > 0)
+			working += part;
 		sum->files_now = s->files / length;
 		sum->bytes_now = rate;
 	}
 	if (seconds > 0) {
 		sum->average = bytes / seconds;
 		sum->files = files / seconds;
+	}
+	if (working > 0) {
+		sum->bytes_at_work = bytes / working;
+		sum->files_at_work = files / working;
 	}
 }
 

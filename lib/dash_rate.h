@@ -27,6 +27,8 @@ struct dash_rate {
 struct rate_sum {
 	double files_now, bytes_now;	/* the last sample */
 	double files, low, average, high;	/* of five minutes; bytes */
+	/* since work began, where that is less ago: what to reckon with */
+	double files_at_work, bytes_at_work;
 };
 
 /* What was done from one moment to another, later than all before. */

@@ -38,10 +38,26 @@ test_sum(void)
 	tap_ok(near(s.average, 9000.0 / 130), "the average is of the time");
 	tap_ok(near(s.files, 80.0 / 130), "of files too");
 	tap_ok(near(s.bytes_now, 300) && near(s.files_now, 2), "and now");
+	tap_ok(near(s.bytes_at_work, s.average), "work from the beginning");
 	rate_sum(&r, 1045, &s);
 	tap_ok(near(s.average, 4500.0 / 85), "what slid out is left out");
 	rate_sum(&r, 5000, &s);
 	tap_ok(near(s.high, 0), "and then everything");
+}
+
+static void
+test_idle(void)
+{
+	struct dash_rate r = { .count = 0 };
+	struct rate_sum s;
+
+	rate_add(&r, 700, 900, 0, 0);
+	rate_add(&r, 900, 910, 10, 1000);
+	rate_add(&r, 910, 920, 0, 0);
+	rate_sum(&r, 920, &s);
+	tap_ok(near(s.average, 1000.0 / 220), "idle time counts");
+	tap_ok(near(s.bytes_at_work, 50) && near(s.files_at_work, 0.5),
+	    "but not before work began");
 }
 
 static void
@@ -84,6 +100,7 @@ main(void)
 {
 	test_empty();
 	test_sum();
+	test_idle();
 	test_graph();
 	test_clocks();
 	return tap_done();
