@@ -18,8 +18,11 @@
 static int
 load_parts(struct damage *d, PGconn *db, const char *medium)
 {
-	PGresult *res = db_query(db, "SELECT number, start_bytes FROM "
-	    "medium_partition WHERE medium_hash = $1", medium);
+	/* places in a volume of several pieces are not those of the image */
+	PGresult *res = db_query(db, "SELECT number, start_bytes + "
+	    "coalesce((detail->'raid'->>'data')::bigint, 0) FROM "
+	    "medium_partition WHERE medium_hash = $1 AND "
+	    "coalesce((detail->'lvm'->>'pieces')::int, 1) = 1", medium);
 	int i;
 
 	if (!res)

@@ -216,6 +216,8 @@ expand_raid(struct probe *p, struct volume *v, int nesting)
 	json_i64(&b, "level", r.level);
 	json_i64(&b, "disks", r.disks);
 	json_i64(&b, "role", r.role);
+	/* where the file system is, behind the member's start */
+	json_u64(&b, "data", v->data + r.data - v->start);
 	json_end_object(&b);
 	set_detail(v, &b);
 	if (r.level != 1) {
@@ -261,6 +263,7 @@ name_volume(struct volume *v, const struct lvm_meta *m,
 	json_text(&b, "vg", m->vg);
 	json_text(&b, "lv", lv->name);
 	json_text(&b, "lv_uuid", lv->uuid);
+	json_u64(&b, "pieces", lv->count);
 	json_end_object(&b);
 	set_detail(v, &b);
 }

@@ -65,6 +65,23 @@ block() {
 	[ "$(damaged)" = "p1/c|t|{[4196,4708)}" ]
 }
 
+@test "in a member of a RAID1 they begin where its data does" {
+	tree
+	mkfs.ext4 -q -b 4096 -d "$T/src" "$T/part" 16M
+	truncate -s 20M "$T/x.img"
+	# superblock 1.2, data at sector 128
+	perl -e 'print pack("VVVVH32a32Q<lVQ<VVVV", 0xa92b4efc, 1, 0, 0,
+		"1" x 32, "host:7", 0, 1, 0, 32768, 0, 2, 0, 0), "\0" x 24,
+		pack("Q<Q<Q<Q<V", 128, 32768, 8, 0, 1), "\0" x 56,
+		pack("V", 4), "\0" x 32, pack("v4", 0, 1, 0xffff, 0xffff)' |
+		dd of="$T/x.img" bs=512 seek=8 conv=notrunc status=none
+	dd if="$T/part" of="$T/x.img" bs=64K seek=1 conv=notrunc status=none
+	bad=$(($(block c "$T/part") + 65536 + 1024))
+	map_without "$T/x.map" $((20 << 20)) "$bad" 512
+	expect 0 ntt-orchestrator --no-archive --image "$T/x.img"
+	[ "$(damaged)" = "c|t|{[5120,5632)}" ]
+}
+
 @test "a complete map: nothing is damaged" {
 	tree
 	mkfs.ext4 -q -d "$T/src" "$T/x.img" 16M
