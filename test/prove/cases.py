@@ -280,7 +280,7 @@ def all_of(s, rng, a):
         groups.append([Case(s, kind, str(n)) for n in range(1, steps + 2)])
     most = s.most if hasattr(s, "most") else \
         10 ** 9 if a.all or a.case or a.list else MOST_OF_A_FAMILY
-    first = [Case(s, "order", "")]
+    first = [Case(s, "order", "")] if s.ordered else []
     if hasattr(s, "race"):
         first.append(Case(s, "race", ""))
     return first + mixed(rng, groups, most)

@@ -136,7 +136,7 @@ class Init(Scenario):
     """The private PostgreSQL, which is not that of the other scenarios."""
     name, program = "db-init", "ntt-db"
     most = 4            # of a kind: it takes long
-    early = True
+    early, ordered = True, False
 
     def __init__(self, w):
         super().__init__(w)

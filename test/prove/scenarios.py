@@ -23,6 +23,7 @@ class Scenario:
     needs_mount = False
     reads_by_others = False     # libraries that give up at EINTR
     early = False
+    ordered = True      # False: what it starts does not end, so no strace
     durable = True              # False: it syncs notes for itself only
     mime = False                # libmagic dies where there is no memory
     ignore = ()         # of the checker

@@ -32,7 +32,8 @@ class Medium:
 
 
 class Week:
-    def __init__(self, cluster, base, seed, until, verbose):
+    def __init__(self, cluster, base, seed, steps, until, verbose):
+        self.steps = steps
         self.seed, self.base, self.build = seed, base, cluster.build
         self.until, self.verbose = until, verbose
         self.rng = random.Random(seed)
@@ -150,11 +151,7 @@ class Week:
         for _ in range(self.rng.randrange(4)):
             self.start(argv)
             time.sleep(self.rng.random() * 0.3)
-            pids = self.w.still_running()
-            if pids:
-                pid, name = self.rng.choice(pids)
-                self.note("kill %s", name)
-                os.kill(pid, signal.SIGKILL)
+            self.strike("kill")
             self.settle()
             world.true_to_map(disk, m.path)
         self.w.must(*argv, ok=(3,))
@@ -211,16 +208,7 @@ class Week:
             "backends", "server", "server at once", "full", "mount"])
         time.sleep(self.rng.random() ** 2 * 0.4)
         if what in ("kill", "term"):
-            running = self.w.still_running()
-            if not running:
-                return
-            pid, name = self.rng.choice(running)
-            self.note("%s %s", what, name)
-            try:
-                os.kill(pid, signal.SIGKILL if what == "kill" else
-                        signal.SIGTERM)
-            except ProcessLookupError:
-                pass
+            self.strike(what)
         elif what == "backends":
             self.note("backends terminated")
             self.cluster.sql(
@@ -249,6 +237,19 @@ class Week:
                 self.note("mount %s lost", p)
                 world.call("umount", "-l", p, check=False,
                                stderr=subprocess.DEVNULL)
+
+    def strike(self, what):
+        """One of the processes, if there is any."""
+        running = self.w.still_running()
+        if not running:
+            return
+        pid, name = self.rng.choice(running)
+        self.note("%s %s", what, name)
+        try:
+            os.kill(pid, signal.SIGKILL if what == "kill" else
+                    signal.SIGTERM)
+        except ProcessLookupError:
+            pass
 
     def mount_points(self):
         root = self.w.home + "/mnt"
@@ -367,15 +368,16 @@ class Week:
         began = time.monotonic()
         try:
             self.begin()
-            for n in range(STEPS):
-                if time.monotonic() > self.until:
+            for n in range(self.steps):
+                if n and time.monotonic() > self.until:
                     self.note("no time left")
+                    self.name = "sim/%d/%d" % (self.seed, n)
                     break
                 self.note("step %d of %s", n + 1, self.name)
                 self.step()
             self.heal()
-            print("kept %s: %d media, %d steps, %.0f s" % (
-                self.name, len(self.media), n + 1, time.monotonic() - began),
+            print("kept %s: %d media, %.0f s" % (
+                self.name, len(self.media), time.monotonic() - began),
                 flush=True)
         except (Broken, RuntimeError, OSError, world.check.CannotLook) as e:
             raise Broken("%s\nbefore that:\n  %s" % (
@@ -389,6 +391,7 @@ class Week:
 class Job:
     def __init__(self, w, argv, env):
         self.argv = argv
+        self.disturbed = env is not None    # so a configuration may be bad
         self.process = subprocess.Popen(
             argv, env=dict(w.env, **(env or {})), cwd=w.dir,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -416,7 +419,8 @@ class Job:
         if status in CRASHED:
             raise Broken("%s crashed (%d): %s" % (" ".join(self.argv),
                                                   status, err))
-        if status not in (0, 1, 2, 3, 75, 126, 127, 137, 143):
+        if status not in (0, 1, 2, 3, 75, 126, 127, 137, 143) and \
+                not (status == 64 and self.disturbed):
             raise Broken("%s ended with %d: %s" % (" ".join(self.argv),
                                                    status, err))
         if status in (1, 75) and "ntt-" not in err:
@@ -428,9 +432,11 @@ def cases(a, cluster, base, number, until):
     verbose = a.verbose or len(a.case) == 1
     for c in a.case:
         if c.startswith("sim/"):
-            yield Week(cluster, base, int(c[4:]), until, verbose)
+            seed, _, steps = c[4:].partition("/")
+            yield Week(cluster, base, int(seed), int(steps or STEPS), until,
+                       verbose)
     n = 0
     while not a.case and not a.list:
-        yield Week(cluster, base, a.seed * 1000 + number * 100 + n, until,
-                   verbose)
+        yield Week(cluster, base, a.seed * 1000 + number * 100 + n, STEPS,
+                   until, verbose)
         n += 1
