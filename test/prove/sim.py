@@ -307,7 +307,10 @@ class Week:
 
     def settle(self):
         for job in self.jobs:
-            job.judge()
+            status, err = job.judge()
+            if self.verbose:
+                print("        %s ended with %d: %s" % (
+                    job.argv[0], status, err.replace("\n", "; ")), flush=True)
         self.jobs = []
         self.w.reap(PATIENCE)
 
@@ -426,6 +429,7 @@ class Job:
         if status in (1, 75) and "ntt-" not in err:
             raise Broken("%s ended with %d and said \"%s\"" % (
                 " ".join(self.argv), status, err))
+        return status, err
 
 
 def cases(a, cluster, base, number, until):
