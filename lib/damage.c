@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "config.h"
 #include "db.h"
+#include "sandbox_walk.h"
 
 static int
 load_parts(struct damage *d, PGconn *db, const char *medium)
@@ -147,6 +149,59 @@ extents_are_places(int fd)
 	    (unsigned long)v.f_type != BTRFS_SUPER_MAGIC;
 }
 
+static int
+is_fuse(int fd)
+{
+	struct statfs v;
+
+	return fstatfs(fd, &v) == 0 &&
+	    (unsigned long)v.f_type == FUSE_SUPER_MAGIC;
+}
+
+static int
+find_spot(struct sandbox_spot *spot, int fd)
+{
+	char *self = xasprintf("/proc/self/fd/%d", fd);
+	int found = sandbox_spot_find(spot, self,
+	    config_get(CONFIG_MOUNT_ROOT));
+
+	free(self);
+	return found;
+}
+
+/* The guest of a sandbox is asked; of what it says nothing is believed. */
+static char *
+in_sandbox(const struct damage *d, const struct damage_part *part, int fd,
+    uint64_t size, int *beyond_end)
+{
+	struct sandbox_place *p = NULL;
+	struct sandbox_spot spot;
+	struct buf lost = BUF_INIT;
+	uint64_t start, last = 0;
+	size_t count, i;
+	int known;
+
+	if (!find_spot(&spot, fd))
+		return xstrdup("");
+	known = sandbox_places(&spot, config_get(CONFIG_RUN_DIR), &p,
+	    &count) == 0;
+	sandbox_spot_free(&spot);
+	for (i = 0; known && i < count && p[i].logical < size; i++) {
+		if (p[i].length > size - p[i].logical)
+			p[i].length = size - p[i].logical;
+		start = part->start + p[i].physical;
+		*beyond_end |= start + p[i].length > d->image_size;
+		put_lost(d, &lost, start, p[i].logical, p[i].length, &last);
+	}
+	free(p);
+	if (!known || lost.len == 0) {
+		buf_free(&lost);
+		return known ? NULL : xstrdup("");
+	}
+	buf_putc(&lost, '}');
+	return buf_detach(&lost);
+}
+
 char *
 damage_of(const struct damage *d, int fd, unsigned int partition,
     int *beyond_end)
@@ -168,6 +223,8 @@ damage_of(const struct damage *d, int fd, unsigned int partition,
 	if (fstat(fd, &st) < 0 || !part || !extents_are_places(fd))
 		return xstrdup("");
 	size = (uint64_t)st.st_size;
+	if (is_fuse(fd))
+		return in_sandbox(d, part, fd, size, beyond_end);
 	while (more && offset < size) {
 		memset(&u.map, 0, sizeof u.map);
 		u.map.fm_start = offset;

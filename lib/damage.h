@@ -2,9 +2,10 @@
  * Which bytes of a file lie where the imager could not read?  ddrescue leaves
  * such areas as zeros, and the file reads without any error.
  *
- * The extents of the file (FIEMAP) are compared with the map beside the image.
- * Where a file system does not say where its bytes are (FUSE drivers, btrfs,
- * whose addresses are not those of the disk) the answer is "unknown".
+ * The extents of the file (FIEMAP) are compared with the map beside the image;
+ * in a sandbox the guest is asked.  Where a file system does not say where its
+ * bytes are (FUSE drivers, btrfs, whose addresses are not those of the disk)
+ * the answer is "unknown".
  */
 #ifndef NTT_DAMAGE_H
 #define NTT_DAMAGE_H

@@ -105,7 +105,7 @@ static int
 pass_on(struct sandbox_relay *r, const struct sandbox *s)
 {
 	struct sandbox_question q;
-	struct sandbox_order o = { 0, 0 };
+	struct sandbox_order o = { 0, 0, 0 };
 	char *point = NULL, *path = NULL;
 
 	if (read_full(r->client, &q, sizeof q) == (ssize_t)sizeof q &&
@@ -114,6 +114,7 @@ pass_on(struct sandbox_relay *r, const struct sandbox *s)
 	    (path = receive(r->client, q.path_len))) {
 		o.volume = volume_at(s, point);
 		o.path_len = q.path_len;
+		o.kind = q.kind;
 	}
 	if (o.volume && (write_all(r->line, &o, sizeof o) < 0 ||
 	    write_all(r->line, path, o.path_len) < 0))

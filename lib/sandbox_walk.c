@@ -3,12 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +25,9 @@
 
 enum {
 	BLOCK = 64 << 10,	/* of records, before they are sent */
-	SIGN_OF_LIFE_S = 1	/* however few they are */
+	SIGN_OF_LIFE_S = 1,	/* however few they are */
+	SILENCE_S = 60,
+	PLACES_MAX = 1 << 22
 };
 
 char *
@@ -114,9 +122,10 @@ connect_to(const char *run_dir, const char *hash)
 }
 
 static int
-ask(int fd, const struct sandbox_spot *spot)
+ask(int fd, enum sandbox_order_kind kind, const struct sandbox_spot *spot)
 {
 	struct sandbox_question q = {
+		.kind = kind,
 		.point_len = (uint32_t)strlen(spot->point),
 		.path_len = (uint32_t)strlen(spot->path),
 	};
@@ -261,11 +270,80 @@ sandbox_walk(struct walk *w, const char *root,
 {
 	int fd = connect_to(run_dir, spot->hash), rc = -1, err;
 
-	if (fd >= 0 && ask(fd, spot) == 0)
+	if (fd >= 0 && ask(fd, SANDBOX_WALK, spot) == 0)
 		rc = sandbox_walk_listen(w, root, fd);
 	else
 		errno = ENOTCONN;
 	err = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = err;
+	return rc;
+}
+
+/* They ascend and do not overlap. */
+static int
+in_order(const struct sandbox_place *p, size_t count)
+{
+	uint64_t end = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (p[i].logical < end || p[i].length == 0 ||
+		    p[i].physical > INT64_MAX || p[i].length > INT64_MAX ||
+		    __builtin_add_overflow(p[i].logical, p[i].length, &end))
+			return 0;
+	return 1;
+}
+
+static int
+take_places(int fd, struct buf *all)
+{
+	struct sandbox_frame f;
+
+	for (;;) {
+		errno = ENOTCONN;
+		if (read_full(fd, &f, sizeof f) != (ssize_t)sizeof f)
+			return -1;
+		if (f.kind == SANDBOX_END) {
+			errno = f.err;
+			return f.err ? -1 : 0;
+		}
+		if (f.kind != SANDBOX_PLACE || f.len > SANDBOX_FRAME_MAX ||
+		    f.len % sizeof(struct sandbox_place) ||
+		    all->len / sizeof(struct sandbox_place) > PLACES_MAX)
+			return malformed();
+		buf_reserve(all, f.len);
+		if (read_full(fd, all->data + all->len, f.len) !=
+		    (ssize_t)f.len)
+			return -1;
+		all->len += f.len;
+	}
+}
+
+int
+sandbox_places(const struct sandbox_spot *spot, const char *run_dir,
+    struct sandbox_place **places, size_t *count)
+{
+	struct timeval limit = { .tv_sec = SILENCE_S };
+	int fd = connect_to(run_dir, spot->hash), rc = -1, err;
+	struct buf all = BUF_INIT;
+
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit,
+	    sizeof limit) == 0 && ask(fd, SANDBOX_PLACES, spot) == 0)
+		rc = take_places(fd, &all);
+	*count = all.len / sizeof **places;
+	*places = xcalloc(*count + 1, sizeof **places);
+	if (all.len)
+		memcpy(*places, all.data, all.len);
+	if (rc == 0 && !in_order(*places, *count))
+		rc = malformed();
+	err = errno;
+	if (rc < 0) {
+		free(*places);
+		*places = NULL;
+	}
+	buf_free(&all);
 	if (fd >= 0)
 		close(fd);
 	errno = err;
@@ -344,6 +422,83 @@ obey(struct walker *k, char *room, const char *dir)
 	return send_frame(k, SANDBOX_END, err, "", "", 0);
 }
 
+/* Others that answer 0 do not know, or have found damage. */
+static int
+has_holes(int fd)
+{
+	struct statfs v;
+
+	return fstatfs(fd, &v) == 0 && (v.f_type == EXT4_SUPER_MAGIC ||
+	    v.f_type == XFS_SUPER_MAGIC);
+}
+
+static int
+send_places(struct walker *k, struct buf *b)
+{
+	int rc = send_frame(k, SANDBOX_PLACE, 0, "", b->data, b->len);
+
+	buf_reset(b);
+	return rc;
+}
+
+/* FIBMAP, which more file systems have than FIEMAP, and root may ask. */
+static int
+find_places(struct walker *k, int fd, uint64_t size, struct buf *b)
+{
+	struct sandbox_place one = { 0 };
+	uint64_t block;
+	int unit, at, holes = has_holes(fd);
+
+	if (ioctl(fd, FIGETBSZ, &unit) < 0)
+		return -1;
+	for (block = 0; block * (uint64_t)unit < size; block++) {
+		errno = EFBIG;
+		at = (int)block;
+		if (block > INT_MAX || ioctl(fd, FIBMAP, &at) < 0)
+			return -1;
+		errno = ENODATA;
+		if (at < 0 || (at == 0 && !holes))
+			return -1;
+		if (at == 0)
+			continue;
+		if (one.length && one.logical + one.length == block *
+		    (uint64_t)unit && one.physical + one.length ==
+		    (uint64_t)at * (uint64_t)unit) {
+			one.length += (uint64_t)unit;
+			continue;
+		}
+		if (one.length)
+			buf_put(b, &one, sizeof one);
+		if (b->len >= BLOCK && send_places(k, b) < 0)
+			return -1;
+		one = (struct sandbox_place){ block * (uint64_t)unit,
+			(uint64_t)at * (uint64_t)unit, (uint64_t)unit };
+	}
+	if (one.length)
+		buf_put(b, &one, sizeof one);
+	return b->len ? send_places(k, b) : 0;
+}
+
+static int
+tell_places(struct walker *k, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct buf b = BUF_INIT;
+	struct stat st;
+	int err = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		err = errno;
+	else if (!S_ISREG(st.st_mode))
+		err = ENOTSUP;
+	else if (find_places(k, fd, (uint64_t)st.st_size, &b) < 0)
+		err = errno;
+	buf_free(&b);
+	if (fd >= 0)
+		close(fd);
+	return send_frame(k, SANDBOX_END, err, "", "", 0);
+}
+
 void
 sandbox_walk_serve(int fd, const char *dir)
 {
@@ -359,7 +514,8 @@ sandbox_walk_serve(int fd, const char *dir)
 		root = xasprintf("%s/%u%s%s", dir, o.volume,
 		    *path ? "/" : "", path);
 		if (rc == 0)
-			rc = obey(&k, room, root);
+			rc = o.kind == SANDBOX_PLACES ? tell_places(&k, root) :
+			    obey(&k, room, root);
 		free(root);
 		free(path);
 	}

@@ -18,14 +18,21 @@
 /* What the source of such a mount is called. */
 #define SANDBOX_SOURCE "ntt-sandbox"
 
+enum sandbox_order_kind {
+	SANDBOX_WALK,
+	SANDBOX_PLACES		/* of the bytes of one file */
+};
+
 /* From who asks: followed by point_len bytes of the mount's path, then path. */
 struct sandbox_question {
+	uint32_t kind;
 	uint32_t point_len;
 	uint32_t path_len;	/* below it; 0: all of it */
 };
 
 /* From the keeper to the guest: followed by path_len bytes. */
 struct sandbox_order {
+	uint32_t kind;
 	uint32_t volume;	/* its number in the guest, from 1 */
 	uint32_t path_len;
 };
@@ -33,7 +40,8 @@ struct sandbox_order {
 enum sandbox_frame_kind {
 	SANDBOX_RECORDS = 1,	/* records of a .raw; paths begin with "." */
 	SANDBOX_PROBLEM,	/* a path: "could not <doing> <path>: err" */
-	SANDBOX_END		/* err: as of walk_tree(), 0: it is complete */
+	SANDBOX_END,		/* err: as of walk_tree(), 0: it is complete */
+	SANDBOX_PLACE		/* an array of struct sandbox_place */
 };
 
 struct sandbox_frame {
@@ -42,6 +50,11 @@ struct sandbox_frame {
 	int32_t err;
 	uint32_t fs_type;	/* of the volume, as statfs(2) has it */
 	char doing[24];
+};
+
+/* So many bytes of the file are there in its volume. */
+struct sandbox_place {
+	uint64_t logical, physical, length;
 };
 
 enum { SANDBOX_FRAME_MAX = 4 << 20 };
@@ -65,6 +78,14 @@ void sandbox_spot_free(struct sandbox_spot *spot);
  */
 int sandbox_walk(struct walk *w, const char *root,
 	const struct sandbox_spot *spot, const char *run_dir);
+
+/*
+ * Where the file at spot has its bytes: 0, and places is the caller's; -1 with
+ * errno when it cannot be told.  They ascend, do not overlap, and nothing else
+ * is known of them.
+ */
+int sandbox_places(const struct sandbox_spot *spot, const char *run_dir,
+	struct sandbox_place **places, size_t *count);
 
 /*
  * One frame but the last, with f->len bytes behind its header.  0, or -1 with

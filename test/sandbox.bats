@@ -399,3 +399,31 @@ raw_listing() {
 	! grep -F "$T" /proc/self/mountinfo
 	expect 64 ntt-orchestrator --sandbox "$T/tree"
 }
+
+@test "which bytes of which file were lost, FAT and ISO 9660" {
+	need mcopy mtools
+	need b3sum b3sum
+	need genisoimage genisoimage
+	fat fat
+	genisoimage -quiet -R -o "$T/iso" "$T/tree"
+	truncate -s 24M "$T/img/x.img"
+	printf 'label: gpt\nsize=20MiB\n-\n' | sfdisk -q "$T/img/x.img"
+	dd if="$T/img/fat" of="$T/img/x.img" bs=1M seek=1 conv=notrunc status=none
+	dd if="$T/iso" of="$T/img/x.img" bs=1M seek=21 conv=notrunc status=none
+	# the place of the file's fourth kilobyte in each
+	at=$(perl -0777 -e 'open F, shift; open I, shift; $f = <F>; $i = <I>;
+		print join " ", map { index($i, substr($f, 0, 2048), $_ << 20)
+		+ 4096 } 1, 21' "$T/tree/d/a long name" "$T/img/x.img")
+	read -r one two <<<"$at"
+	printf '0x0 + 1\n0 %d +\n%d 512 -\n%d %d +\n%d 2048 -\n%d %d +\n' \
+		"$one" "$one" $((one + 512)) $((two - one - 512)) "$two" \
+		$((two + 2048)) $(((24 << 20) - two - 2048)) >"$T/img/x.map"
+	seal x.img
+	hash=$(ntt-identify --json "$T/img/x.img" |
+		sed 's/.*"hash":"\([^"]*\)".*/\1/')
+	(cd / && "${me[@]}" ntt-orchestrator -q --no-archive --sandbox \
+		--image "$T/img/x.img" 3>&-)
+	expect 0 "${me[@]}" ntt-recover-failed list-damaged -m "$hash"
+	[ "$output" = '4096-4607 "p1/d/a long name"
+4096-6143 "p2/d/a long name"' ]
+}

@@ -54,7 +54,7 @@ walker(void)
 static int
 ask(int fd, const char *path, const char *root, struct walk *w)
 {
-	struct sandbox_order o = { 5, (uint32_t)strlen(path) };
+	struct sandbox_order o = { SANDBOX_WALK, 5, (uint32_t)strlen(path) };
 
 	buf_reset(&seen);
 	if (write_all(fd, &o, sizeof o) < 0 ||
