@@ -34,7 +34,7 @@ static struct {
 	uint64_t limit, batch_size, max_errors, min_free;
 	int dry_run, no_archived, ignore_health, paranoid;
 	enum { MIME_AUTO, MIME_ALWAYS, MIME_NEVER } mime;
-} opt = { .limit = UINT64_MAX, .batch_size = 50, .max_errors = 10 };
+} opt = { .limit = UINT64_MAX, .max_errors = 10 };
 
 static PGconn *db;
 static struct medium_source medium;
@@ -45,7 +45,7 @@ static uint64_t attempted;	/* inodes, against --limit */
 static const struct option_help options[] = {
 	{ 'm', "medium", "HASH", "the medium to copy" },
 	{ 'l', "limit", "N", "stop after exactly N inodes" },
-	{ 0, "batch-size", "N", "commit after N inodes (default 50)" },
+	{ 0, "batch-size", "N", "commit after N inodes (default: by time)" },
 	{ 0, "max-errors", "N",
 		"stop after N errors of unknown kind (default 10, 0: never)" },
 	{ 0, "worker-id", "ID", "name in the catalogue (default HOST:PID)" },
@@ -118,21 +118,31 @@ check_room(void)
 	finish(EXIT_AGAIN);
 }
 
+enum { WEIGH_NS = 100000000 };
+
 /*
  * libmagic takes longer than everything else that happens to a small file.
- * While the medium is what we wait for that costs nothing; otherwise the types
- * stay unknown.
+ * While the medium is what we wait for, and no other process has work for the
+ * CPU meanwhile, that costs nothing; otherwise the types stay unknown.
  */
 static void
 weigh_mime(void)
 {
+	static struct cpu_ticks last, now;
 	static uint64_t last_wall, last_waited;
 	uint64_t waited = copier.reader.waited_ns, wall = monotonic_ns();
 
-	if (opt.mime == MIME_AUTO && last_wall)
-		copier.mime_now = waited - last_waited > (wall - last_wall) / 2;
+	/* a look at the machine is not for every handful of files */
+	if (opt.mime != MIME_AUTO || wall < last_wall + WEIGH_NS ||
+	    cpu_ticks(&now) < 0)
+		return;
+	if (last_wall)
+		copier.mime_now =
+		    waited - last_waited > (wall - last_wall) / 2 &&
+		    now.idle - last.idle > (now.all - last.all) / 4;
 	last_wall = wall;
 	last_waited = waited;
+	last = now;
 }
 
 static void
@@ -215,7 +225,6 @@ do_inode(struct queue_inode *inode, int likely_known)
 static enum range_end
 copy_inodes(struct queue_inode *inodes, size_t count, int trusted)
 {
-	enum { WEIGH = 256 };
 	size_t i, held = 0, known_count, tried = 0;
 	int64_t *known;
 	enum range_end end = RANGE_DONE;
@@ -237,8 +246,7 @@ copy_inodes(struct queue_inode *inodes, size_t count, int trusted)
 		else if (err)
 			copy_inode_failed(&copier, inode, err);
 		tried += (size_t)inode->pending;
-		if (i % WEIGH == WEIGH - 1)
-			weigh_mime();
+		weigh_mime();
 		if (copy_batch_full(&copier.batch, opt.batch_size))
 			flush();
 	}

@@ -21,12 +21,15 @@ struct copy_item {
 };
 
 enum {
-	SLOTS = 1 << 15,
+	SLOTS = 1 << 16,
 	MOST_ITEMS = SLOTS / 4,
-	OPEN_FILES = 2048,
-	SOON_NS = 500000000		/* no flush sooner than this … */
+	OPEN_FILES = 8192,
+	/* most of the time is for copying: a sync takes its part of a batch */
+	SYNC_PART = 5
 };
-/* … unless this much was written */
+/* No flush sooner than this, nor, after a sync that took long, … */
+static const int64_t soonest_ns = 500000000, latest_ns = 10000000000;
+/* … unless this much was written. */
 #define MANY_BYTES ((uint64_t)512 << 20)
 
 static int64_t
@@ -53,8 +56,14 @@ copy_batch_init(struct copy_batch *b, struct queue *q, struct store *s,
 	b->slot_count = SLOTS;
 	b->since = now_ns();
 	queue_batch_init(&b->rows);
+	b->pause = soonest_ns;
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -1;
+	if (files.rlim_cur < 2 * OPEN_FILES + 1) {
+		files.rlim_cur = files.rlim_max < 2 * OPEN_FILES + 1 ?
+		    files.rlim_max : 2 * OPEN_FILES + 1;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	b->most_open = files.rlim_cur > 2 * OPEN_FILES ? OPEN_FILES :
 	    files.rlim_cur > 64 ? files.rlim_cur / 2 : 16;
 	return 0;
@@ -176,7 +185,9 @@ copy_batch_full(const struct copy_batch *b, size_t n)
 	if (h->open_files >= b->most_open || h->count >= MOST_ITEMS ||
 	    h->bytes >= MANY_BYTES)
 		return 1;
-	return h->count >= n && now_ns() - b->since >= SOON_NS;
+	if (n > 0)
+		return h->count >= n;
+	return h->count > 0 && now_ns() - b->since >= b->pause;
 }
 
 static int
@@ -336,6 +347,18 @@ commit(struct copy_batch *b)
 	return 0;
 }
 
+static int
+sync_store(struct copy_batch *b)
+{
+	int64_t from = now_ns();
+	int rc = store_sync(b->store);
+	int64_t pause = SYNC_PART * (now_ns() - from);
+
+	b->pause = pause < soonest_ns ? soonest_ns :
+	    pause > latest_ns ? latest_ns : pause;
+	return rc;
+}
+
 enum copy_flush
 copy_batch_flush(struct copy_batch *b)
 {
@@ -344,7 +367,7 @@ copy_batch_flush(struct copy_batch *b)
 	if (b->gathered.count == 0 && b->gathered.range_count == 0 &&
 	    b->published.count == 0 && b->published.range_count == 0)
 		return COPY_FLUSHED;
-	if (store_sync(b->store) < 0)
+	if (sync_store(b) < 0)
 		return COPY_NO_STORE;
 	if (commit(b) < 0)
 		return COPY_NO_DATABASE;

@@ -44,6 +44,7 @@ struct copy_batch {
 	uint32_t *slots;		/* ids gathered: item + 1 */
 	size_t slot_count;
 	int64_t since;			/* ns, of the last flush */
+	int64_t pause;			/* ns, before the next one */
 	size_t most_open;
 };
 
@@ -66,7 +67,7 @@ void copy_batch_add(struct copy_batch *b, const struct queue_result *r,
 /* The range ends after what was added so far. */
 void copy_batch_range(struct copy_batch *b, const struct queue_range *range);
 
-/* Time to flush, with batches of n results? */
+/* Time to flush, with batches of n results, or of a suitable number (0)? */
 int copy_batch_full(const struct copy_batch *b, size_t n);
 
 enum copy_flush {

@@ -40,3 +40,24 @@ monotonic_ns(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
+
+int
+cpu_ticks(struct cpu_ticks *now)
+{
+	/* user, nice, system, idle, iowait, irq, softirq, steal: proc(5) */
+	unsigned long long t[8];
+	FILE *stat = fopen("/proc/stat", "re");
+	int n = 0, i;
+
+	if (stat) {
+		n = fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu %llu",
+		    &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]);
+		fclose(stat);
+	}
+	if (n != 8)
+		return -1;
+	now->idle = t[3] + t[4];
+	for (now->all = 0, i = 0; i < 8; i++)
+		now->all += t[i];
+	return 0;
+}

@@ -11,6 +11,14 @@
  */
 uint64_t process_start_time(pid_t pid);
 
+/* All CPUs since boot, in ticks. */
+struct cpu_ticks {
+	uint64_t all, idle;	/* idle: waiting for disks too */
+};
+
+/* 0, or -1 when /proc does not tell. */
+int cpu_ticks(struct cpu_ticks *now);
+
 /* Nanoseconds since some fixed moment. */
 uint64_t monotonic_ns(void);
 

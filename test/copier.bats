@@ -231,7 +231,7 @@ count() {
 	mkdir "$T/src"
 	for i in {1..6000}; do echo $i >"$T/src/$i"; done
 	load_tree "$T/src"
-	ntt-copier -q -m $M --batch-size 1 & pid=$!
+	ntt-copier -q -m $M --batch-size 100 & pid=$!
 	until [ "$(count "status = 'success'")" -gt 0 ]; do :; done
 	kill -TERM $pid
 	status=0; wait $pid || status=$?
@@ -318,7 +318,7 @@ count() {
 	unset NTT_DB_URL
 	ntt-db init -q 3>&-
 	load_tree "$T/src"
-	ntt-copier -q -m $M --batch-size 1 2>"$T/err" & pid=$!
+	ntt-copier -q -m $M --batch-size 20 2>"$T/err" & pid=$!
 	NTT_DB_URL=$(ntt-db url)
 	export NTT_DB_URL
 	until [ "$(count "status = 'success'")" -gt 0 ]; do :; done
