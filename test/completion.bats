@@ -98,6 +98,8 @@ offers() {
 	offers "$A $B" ntt-pipeline-status ''
 	offers "$B" ntt-pipeline-status be
 	offers "$B" ntt archiver b
+	# the argument of an option is no operand
+	offers "" ntt-copier ''
 	for p in ntt-copier ntt-copy-workers ntt-verify ntt-verify-sudo \
 		ntt-re-hardlink ntt-recover-failed; do
 		offers "$A" "$p" -m aa

@@ -92,6 +92,19 @@ hides() {
 	return 1
 }
 
+# ticks N: until the clock in the corner has changed so often
+ticks() {
+	local i n=0 was now
+	was=$(pane | head -n 1)
+	for ((i = 0; i < 400 && n < $1; i++)); do
+		now=$(pane | head -n 1)
+		[ "$now" = "$was" ] || n=$((n + 1))
+		was=$now
+		sleep 0.05
+	done
+	[ "$n" = "$1" ] || { echo "the clock stands still:"; pane; return 1; }
+}
+
 @test "an empty catalogue" {
 	expect 0 ntt-dashboard --once
 	has "$output" "media (0)"
@@ -218,10 +231,15 @@ hides() {
 @test "a log of which the end is read only" {
 	mkdir -p "$NTT_HOME/log"
 	for ((i = 0; i < 1500; i++)); do
-		echo '{"ts":"2002-01-01T00:00:00.000Z","prog":"p","pid":1,"stage":"n'$i'_failed","error":"e"}'
+		printf '{"ts":"2002-01-01T00:%02d:%02d.000Z","prog":"p","pid":1,"stage":"n%d_failed","error":"e"}\n' \
+			$((i / 60)) $((i % 60)) $i
 	done >"$NTT_HOME/log/p.jsonl"
+	# a newer file does not push out what is newer still
+	echo '{"ts":"2001-01-01T00:00:00.000Z","prog":"p","pid":1,"stage":"old_failed"}' \
+		>"$NTT_HOME/log/q.jsonl"
+	is '[.events[] | select(.what == "old_failed")] | length' 0
 	is '.events | length, map(.what) as $w | ($w | length),
-		($w | index("n1499_failed") != null),
+		($w | index("n1499_failed") == 0 and index("n1450_failed") == 49),
 		($w | index("n0_failed") == null)' $'50\n50\ntrue\ntrue'
 }
 
@@ -412,6 +430,7 @@ hides() {
 	keys 2; shows "no media yet"
 	keys p; shows paused
 	sql "INSERT INTO medium (medium_hash) VALUES ('$M')"
+	ticks 3
 	keys 3; shows "no copier"
 	keys 2; shows "no media yet"
 	keys p; shows registered
@@ -447,6 +466,8 @@ hides() {
 	pids=$(ps -o pid= --ppid "$pid")
 	# shellcheck disable=SC2086 # a list of numbers
 	kill -STOP "$pid" $pids
+	# it asks, gets no answer, and goes on
+	ticks 3
 	keys 2; shows "no media yet"
 	keys 3; shows "no copier"
 	keys q; shows "ended 0"
