@@ -7,6 +7,7 @@ MANDIR = $(PREFIX)/share/man
 DATADIR = $(PREFIX)/share/ntt
 DOCDIR = $(PREFIX)/share/doc/ntt
 COMPLETIONDIR = $(PREFIX)/share/bash-completion/completions
+UNITDIR = $(PREFIX)/lib/systemd/system
 
 CC = gcc
 CFLAGS = -O2 -g
@@ -153,6 +154,7 @@ quickstart:
 	contrib/quickstart $(B)
 
 MAN = $(wildcard man/*.[157])
+UNITS = $(notdir $(wildcard contrib/systemd/*))
 install: all
 	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(DATADIR)/sql' \
 		'$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(COMPLETIONDIR)'
@@ -167,6 +169,11 @@ install: all
 	for name in $(filter-out ntt,$(PROGRAMS)); do \
 		ln -sf ntt '$(DESTDIR)$(COMPLETIONDIR)'/$$name || exit 1; \
 	done
+	install -d '$(DESTDIR)$(UNITDIR)'
+	for unit in $(UNITS); do \
+		sed 's,/usr/local/bin,$(BINDIR),' contrib/systemd/$$unit \
+			>'$(DESTDIR)$(UNITDIR)'/$$unit || exit 1; \
+	done
 
 uninstall:
 	rm -f $(PROGRAMS:%='$(DESTDIR)$(BINDIR)'/%)
@@ -174,6 +181,7 @@ uninstall:
 		rm -f '$(DESTDIR)$(MANDIR)/man'$${page##*.}/$${page##*/}; \
 	done
 	rm -f $(PROGRAMS:%='$(DESTDIR)$(COMPLETIONDIR)'/%)
+	rm -f $(UNITS:%='$(DESTDIR)$(UNITDIR)'/%)
 	rm -rf '$(DESTDIR)$(DATADIR)' '$(DESTDIR)$(DOCDIR)'
 
 dist:

@@ -78,6 +78,9 @@ programs() {
 
 @test "install and uninstall leave nothing" {
 	make -s install DESTDIR="$T/root" B="$NTT_BUILD"
+	grep -q '^ExecStart=/opt/bin/ntt-verify ' <(make -s install PREFIX=/opt \
+		DESTDIR="$T/opt" B="$NTT_BUILD" && cat \
+		"$T/opt/opt/lib/systemd/system/ntt-verify.service")
 	[ -x "$T/root/usr/local/bin/ntt-enum" ]
 	[ -f "$T/root/usr/local/share/man/man7/ntt.7" ]
 	"$T/root/usr/local/bin/ntt" --version
