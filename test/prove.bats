@@ -89,3 +89,48 @@ prove() {
 	# runs that broke off are gone on with: not all read all
 	[ $told -ge 2 ]
 }
+
+@test "what a killed copier had claimed goes to who is still at work" {
+	export NTT_HOME=$T/home
+	fresh_db
+	M=aaaabbbbccccdddd0000111122223333
+	mkdir -p "$T/src"
+	(cd "$T/src" && seq 4000 | split -l 1 -a 4 -)
+	ntt-enum -q "$T/src" $M - | ntt-loader -q - $M >/dev/null
+
+	# nobody can commit until both have claimed
+	coproc psql -XAtq "$NTT_DB_URL" 3>&-
+	echo 'BEGIN; LOCK blobs IN EXCLUSIVE MODE; SELECT 1;' >&"${COPROC[1]}"
+	read -r -t 20 _ <&"${COPROC[0]}"
+	claimed() {
+		for _ in {1..200}; do
+			[ "$(sql "SELECT count(DISTINCT worker) FROM work_range
+				WHERE worker IS NOT NULL")" != "$1" ] || return 0
+			sleep 0.05
+		done
+		return 1
+	}
+	ntt-copier -q -m $M 3>&- &
+	one=$!
+	claimed 1
+	ntt-copier -q -m $M 3>&- &
+	other=$!
+	claimed 2
+	kill -STOP $other
+	kill -KILL $one
+	wait $one || :
+	echo 'COMMIT; \q' >&"${COPROC[1]}"
+	# the server sees that it is gone; the other has much to do yet
+	for _ in {1..200}; do
+		[ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE datname =
+			current_database() AND application_name = 'ntt-copier'"
+			)" != 1 ] || break
+		sleep 0.05
+	done
+	kill -CONT $other
+	status=0
+	wait $other || status=$?
+	[ $status = 0 ]
+	[ "$(sql "SELECT count(*) FROM inode WHERE status = 'pending'")" = 0 ]
+	check_store
+}

@@ -111,7 +111,8 @@ def cases(a, cluster, base, number, until):
         if c.startswith("marathon/"):
             yield Marathon(cluster, base, int(c[9:]), until, verbose)
     n = 0
-    while not a.case and not a.list:
+    while not a.case and not a.list and \
+            time.monotonic() < until - 2 * SLACK:
         yield Marathon(cluster, base, a.seed * 1000 + number * 100 + n, until,
                        verbose)
         n += 1

@@ -364,7 +364,13 @@ class Week:
         want = "\n".join(sorted("%s|victim" % m.hash for m in self.media
                                 if m.damaged))
         if got != want:
-            raise Broken("damaged are %s, known as damaged %s" % (want, got))
+            raise Broken("damaged are %s, known as damaged %s; rows: %s" % (
+                want, got, self.w.sql(
+                    "SELECT d, i.status, i.copied, m.health FROM inode i "
+                    "JOIN path USING (medium_hash, dev, ino) "
+                    "JOIN medium m USING (medium_hash) "
+                    "LEFT JOIN inode_damage d USING (medium_hash, dev, ino) "
+                    "WHERE path = 'victim'")))
 
     def run(self):
         self.own = []
