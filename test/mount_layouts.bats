@@ -575,6 +575,17 @@ lvm_parts() {
 	part 0 '"fstype":"crypto_LUKS"' '"status":"unsupported_fs"'
 }
 
+@test "a file system larger than its partition" {
+	printf 'label: dos\nstart=2048,size=8192\nstart=20480,size=16384\n' |
+		sfdisk -q "$T/i.img"
+	place fs1 2048; place fs2 20480
+	try 0
+	part 1 '"status":"ok"' '"size":4194304' "larger than the partition"
+	[ "$(cat "$MNT/p1/name" "$MNT/p2/name")" = "one
+two" ]
+	gone
+}
+
 @test "a broken partition does not stop the others" {
 	printf 'label: dos\nstart=2048,size=16384\nstart=20480,size=16384\n' |
 		sfdisk -q "$T/i.img"
