@@ -141,7 +141,7 @@ plan_volume(uint32_t i)
 
 	if (v->kind == VOLUME_SKIP || is_settled(v, o))
 		return;
-	fs_mount_ways(v->fstype, &ways);
+	fs_mount_ways(v->fstype, v->session, &ways);
 	if (!ways.len) {
 		outcome(o, "unsupported_fs", "nothing is known to mount it");
 		return;

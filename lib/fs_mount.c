@@ -106,13 +106,25 @@ say_errno(struct fs_result *result, const char *type, int err)
 	    "could not mount it as %s: %s", type, strerror(err));
 }
 
+/* What this file system is mounted with; caller frees. */
+static char *
+options_of(int way, unsigned int session)
+{
+	return session && !strcmp(ways[way].name, "iso9660") ?
+	    xasprintf("%s,sbsector=%u", ways[way].options, session) :
+	    xstrdup(ways[way].options);
+}
+
 static enum fs_outcome
 by_kernel(const struct fs_request *r, int way, struct fs_result *result)
 {
+	char *options = options_of(way, r->session);
 	struct kernel_task t = { .device = r->device, .target = r->target,
-		.type = ways[way].type, .options = ways[way].options };
+		.type = ways[way].type, .options = options };
 	int err = bounded_run(kernel_work, &t, r->target, r->timeout_ms,
 	    BOUNDED_SAME);
+
+	free(options);
 
 	if (err == 0)
 		return FS_MOUNTED;
@@ -251,12 +263,17 @@ out:
 /* ---- the order of things ---- */
 
 static void
-say_unsupported(struct fs_result *result, int way)
+say_unsupported(const struct fs_request *r, struct fs_result *result,
+    int way)
 {
 	char name[32];
 
 	snprintf(name, sizeof name, " %s ", ways[way].name);
-	if (ways[way].package)
+	if (r->session && ways[way].driver)
+		snprintf(result->reason, sizeof result->reason,
+		    "this kernel has no %s; %s shows the first session only",
+		    ways[way].type, ways[way].driver);
+	else if (ways[way].package)
 		snprintf(result->reason, sizeof result->reason,
 		    "this kernel has no %s, and package %s is not installed",
 		    ways[way].type, ways[way].package);
@@ -271,7 +288,8 @@ say_unsupported(struct fs_result *result, int way)
 static enum fs_outcome
 one_way(const struct fs_request *r, int way, struct fs_result *result)
 {
-	char *driver = driver_path(ways[way].driver);
+	/* no driver knows of sessions: it would show the first */
+	char *driver = r->session ? NULL : driver_path(ways[way].driver);
 	enum fs_outcome outcome = FS_UNSUPPORTED;
 
 	if (driver && ways[way].driver_first)
@@ -281,7 +299,7 @@ one_way(const struct fs_request *r, int way, struct fs_result *result)
 	if (outcome == FS_UNSUPPORTED && driver)
 		outcome = by_driver(r, way, driver, result);
 	else if (outcome == FS_UNSUPPORTED)
-		say_unsupported(result, way);
+		say_unsupported(r, result, way);
 	free(driver);
 	return outcome;
 }
@@ -347,18 +365,20 @@ add_driver(struct buf *words, int way, const char *driver)
 }
 
 static void
-add_ways(const char *name, struct buf *words)
+add_ways(const char *name, unsigned int session, struct buf *words)
 {
-	char *driver;
+	char *driver, *options;
 	int way;
 
 	for (way = 0; way < WAYS; way++) {
 		if (strcmp(ways[way].name, name))
 			continue;
-		driver = driver_path(ways[way].driver);
+		driver = session ? NULL : driver_path(ways[way].driver);
+		options = options_of(way, session);
 		if (driver && ways[way].driver_first)
 			add_driver(words, way, driver);
-		add_way(words, name, ways[way].type, ways[way].options);
+		add_way(words, name, ways[way].type, options);
+		free(options);
 		if (driver && !ways[way].driver_first)
 			add_driver(words, way, driver);
 		free(driver);
@@ -366,11 +386,11 @@ add_ways(const char *name, struct buf *words)
 }
 
 void
-fs_mount_ways(const char *fstype, struct buf *words)
+fs_mount_ways(const char *fstype, unsigned int session, struct buf *words)
 {
 	const char *other = other_name(fstype);
 
-	add_ways(fstype, words);
+	add_ways(fstype, session, words);
 	if (other)
-		add_ways(other, words);
+		add_ways(other, 0, words);
 }

@@ -19,6 +19,7 @@ enum fs_outcome {
 struct fs_request {
 	const char *device;
 	const char *fstype;	/* libblkid's name */
+	unsigned int session;	/* iso_last_session() */
 	int target;		/* O_PATH descriptor of the mount point */
 	const char *stage;	/* directory of ours a FUSE driver may use */
 	int timeout_ms;
@@ -36,11 +37,12 @@ struct fs_result {
 enum fs_outcome fs_mount(const struct fs_request *r, struct fs_result *result);
 
 /*
- * The ways to mount libblkid's fstype in a guest that shares our root
+ * The ways to mount libblkid's fstype and session in a guest that shares our root
  * directory, each preceded by a blank: "name:type,option,…", or
  * "name:=driver,option,…" for a FUSE driver that is installed; name is what it
  * is then mounted as.  Nothing is added when none is known.
  */
-void fs_mount_ways(const char *fstype, struct buf *words);
+void fs_mount_ways(const char *fstype, unsigned int session,
+	struct buf *words);
 
 #endif

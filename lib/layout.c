@@ -12,6 +12,7 @@
 #include "buf.h"
 #include "content_probe.h"
 #include "fsutil.h"
+#include "iso_session.h"
 #include "json.h"
 #include "lvm_meta.h"
 #include "raid_super.h"
@@ -147,6 +148,8 @@ recognise(int fd, struct volume *v)
 		take_first(fd, v);
 	if (!strcmp(v->fstype, "hfsplus"))
 		fit_hfsplus(fd, v);
+	if (!strcmp(v->fstype, "iso9660"))
+		v->session = iso_last_session(fd, v->data, v->length);
 }
 
 static struct volume *

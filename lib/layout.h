@@ -28,6 +28,7 @@ struct volume {
 	uint32_t num;		/* as the table numbers it; 0: the medium */
 	uint32_t kind;		/* enum volume_kind */
 	uint32_t truncated;	/* it ends beyond the end of the image */
+	uint32_t session;	/* iso_last_session() */
 	uint64_t start, size;	/* in the image, as the table has it */
 	uint64_t data, length;	/* what to mount; length 0: nothing */
 	/* a volume in more than one piece: all, bytes in the image */

@@ -57,7 +57,7 @@ mount_at(const struct volume_place *p, int target, const struct volume *v,
 	const char *why = NULL;
 	char *stage = make_stage(p, &why);
 	struct fs_request r = { .device = device, .fstype = v->fstype,
-		.target = target, .stage = stage, .timeout_ms = p->timeout_ms };
+		.session = v->session, .target = target, .stage = stage, .timeout_ms = p->timeout_ms };
 	enum fs_outcome outcome;
 
 	if (!stage) {

@@ -427,3 +427,24 @@ raw_listing() {
 	[ "$output" = '4096-4607 "p1/d/a long name"
 4096-6143 "p2/d/a long name"' ]
 }
+
+@test "a CD of several sessions: the files of all" {
+	need genisoimage genisoimage
+	mkdir "$T/more"; echo second >"$T/more/second"
+	genisoimage -quiet -R -o "$T/first" "$T/tree"
+	at=$(($(stat -c %s "$T/first") / 2048 + 11400))
+	genisoimage -quiet -R -C 0,$at -M "$T/first" -o "$T/last" "$T/more"
+	cp "$T/first" "$T/img/iso"
+	dd if="$T/last" of="$T/img/iso" bs=2048 seek=$at conv=notrunc status=none
+	# the image of another disc as a file is no session
+	cp "$T/first" "$T/tree/inner.iso"
+	genisoimage -quiet -R -o "$T/img/outer" "$T/tree"
+	seal iso outer
+	expect 0 sandbox mount $H "$T/img/iso"
+	[ "$("${me[@]}" cat "$MNT/second" "$MNT/d/Hello.txt")" = "second
+hello" ]
+	expect 0 sandbox unmount $H
+	expect 0 sandbox mount $H "$T/img/outer"
+	"${me[@]}" cmp "$T/first" "$MNT/inner.iso"
+	expect 0 sandbox unmount $H
+}

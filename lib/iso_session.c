@@ -1,0 +1,80 @@
+#define _GNU_SOURCE
+#include "iso_session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "fsutil.h"
+
+enum {
+	SECTOR = 2048,
+	DESCRIPTOR = 16,	/* its sector in a session */
+	CHUNK = 512,		/* sectors read at a time */
+	CD = 450000		/* sectors: no CD has more, DVDs hardly sessions */
+};
+
+static uint32_t
+le32(const unsigned char *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	    (uint32_t)p[3] << 24;
+}
+
+/* The sector of the root directory, 0 where this is no descriptor. */
+static uint32_t
+root_of(const unsigned char *d)
+{
+	return memcmp(d, "\1CD001\1", 7) ? 0 : le32(d + 156 + 2);
+}
+
+/*
+ * Its root directory lies behind it and says where it is; that of an image
+ * kept as a file on the disc lies elsewhere, counted from the file's start.
+ */
+static int
+begins_session(int fd, uint64_t start, const unsigned char *d, uint32_t at)
+{
+	unsigned char dir[34];
+	uint32_t root = root_of(d);
+
+	return root > at && pread_full(fd, dir, sizeof dir,
+	    (off_t)(start + (uint64_t)root * SECTOR)) == sizeof dir &&
+	    dir[0] >= sizeof dir && dir[32] == 1 && dir[33] == 0 &&
+	    le32(dir + 2) == root;
+}
+
+uint32_t
+iso_last_session(int fd, uint64_t start, uint64_t length)
+{
+	unsigned char *chunk = xmalloc((size_t)CHUNK * SECTOR);
+	uint64_t sectors = length / SECTOR, at, end;
+	uint32_t last = 0;
+	ssize_t n;
+	size_t i;
+
+	n = pread_full(fd, chunk, SECTOR,
+	    (off_t)(start + (uint64_t)DESCRIPTOR * SECTOR));
+	/* the size of the first session's volume */
+	at = n == SECTOR && root_of(chunk) ? le32(chunk + 80) : sectors;
+	end = sectors > CD ? at : sectors;
+	for (; at < end; at += CHUNK) {
+		off_t data = lseek(fd, (off_t)(start + at * SECTOR),
+		    SEEK_DATA);
+
+		if (data < 0 && errno == ENXIO)
+			break;
+		if (data > 0 && (uint64_t)data > start + at * SECTOR)
+			at = ((uint64_t)data - start) / SECTOR;
+		n = pread_full(fd, chunk, (size_t)CHUNK * SECTOR,
+		    (off_t)(start + at * SECTOR));
+		for (i = 0; n > 0 && i < (size_t)n / SECTOR; i++)
+			if (at + i >= DESCRIPTOR && begins_session(fd, start,
+			    chunk + i * SECTOR, (uint32_t)(at + i)))
+				last = (uint32_t)(at + i) - DESCRIPTOR;
+	}
+	free(chunk);
+	return last;
+}
