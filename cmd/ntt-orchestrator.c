@@ -138,10 +138,12 @@ image_run(void)
 	    opt.force);
 }
 
+/* Which files are damaged is told by where the partitions are. */
 static int
 mount_done(void)
 {
-	return run_medium_mounted(&medium, &remark);
+	return run_medium_mounted(&medium, &remark) &&
+	    (!db || run_medium_laid_out(&medium, db, &remark));
 }
 
 static int

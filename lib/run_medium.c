@@ -261,6 +261,17 @@ run_medium_mounted(const struct run_medium *m, struct buf *why)
 }
 
 int
+run_medium_laid_out(const struct run_medium *m, PGconn *db, struct buf *why)
+{
+	int yes = truth(m, db, "SELECT EXISTS (SELECT FROM medium_partition "
+	    "WHERE medium_hash = $1)");
+
+	if (!yes && why)
+		buf_puts(why, "where its partitions are is not recorded");
+	return yes;
+}
+
+int
 run_medium_loaded(const struct run_medium *m, PGconn *db, struct buf *why)
 {
 	int rows = catalogue_loaded(db, m->hash);

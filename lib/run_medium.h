@@ -43,6 +43,8 @@ void run_medium_free(struct run_medium *m);
  */
 int run_medium_registered(const struct run_medium *m, PGconn *db);
 int run_medium_mounted(const struct run_medium *m, struct buf *why);
+int run_medium_laid_out(const struct run_medium *m, PGconn *db,
+    struct buf *why);
 int run_medium_loaded(const struct run_medium *m, PGconn *db,
 	struct buf *why);
 int run_medium_copied(const struct run_medium *m, PGconn *db,

@@ -163,3 +163,14 @@ teardown() {
 	[ "$(sql "SELECT jsonb_array_length(diagnostics->'diagnostic_events')
 		FROM medium_diagnostics")" = 62 ]
 }
+
+@test "mounted before: where its partitions are is found out again" {
+	tree
+	mkfs.ext4 -q -b 4096 -d "$T/src" "$T/x.img" 16M
+	map_without "$T/x.map" $((16 << 20)) "$(block b "$T/x.img")" 4096
+	M=$(ntt-identify --json "$T/x.img" |
+		python3 -c 'import json, sys; print(json.load(sys.stdin)["hash"])')
+	expect 0 ntt-mount-helper mount "$M" "$T/x.img"
+	expect 0 ntt-orchestrator --no-archive --image "$T/x.img"
+	[ "$(damaged)" = "b|t|{[4096,8192)}" ]
+}
