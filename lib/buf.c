@@ -202,6 +202,25 @@ utf8_valid(const void *bytes, size_t len)
 	return 1;
 }
 
+/*
+ * Valid characters that no person should be shown: the C1 controls, which
+ * drive terminals too, and what turns the order of a name around (U+061C,
+ * U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069) or its line (U+2028,
+ * U+2029).
+ */
+static int
+misleads(const unsigned char *p, size_t n)
+{
+	if (n == 2)
+		return (p[0] == 0xc2 && p[1] < 0xa0) ||
+		    (p[0] == 0xd8 && p[1] == 0x9c);
+	if (n != 3 || p[0] != 0xe2)
+		return 0;
+	return (p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f ||
+	    (p[2] >= 0xa8 && p[2] <= 0xae))) ||
+	    (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
+}
+
 void
 buf_escape(struct buf *b, const void *bytes, size_t len)
 {
@@ -219,8 +238,7 @@ buf_escape(struct buf *b, const void *bytes, size_t len)
 			buf_putc(b, '\\');
 			buf_putc(b, to[special - from]);
 		} else if (n == 0 || p[i] < 0x20 || p[i] == 0x7f ||
-		    (n == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0)) {
-			/* the C1 controls drive terminals too */
+		    misleads(p + i, n)) {
 			buf_printf(b, "\\x%02x", p[i]);
 			n = 1;
 		} else {
