@@ -4,6 +4,10 @@
 
 load lib
 
+setup_file() {
+	export BATS_TEST_TIMEOUT=60	# what hangs has failed
+}
+
 setup() {
 	isolate
 	need_loop
