@@ -114,6 +114,10 @@ block() {
 	has "$stderr" "x.map:1: expected"
 	has "$stderr" "damaged files cannot be told from others"
 	[ "$(sql 'SELECT health IS NULL FROM medium')" = t ]
+	# nor of one without a map
+	mkfs.ext4 -q -d "$T/src" "$T/y.img" 16M
+	expect 0 ntt-orchestrator --no-archive --image "$T/y.img"
+	[ "$(sql 'SELECT count(*), count(health) FROM medium')" = "2|0" ]
 }
 
 # bad_disk IMAGE eio START LENGTH…: $T/fuse/image, a disk with bad sectors
