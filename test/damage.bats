@@ -143,6 +143,7 @@ teardown() {
 	mkdir "$T/mnt" && mount -o ro,noload "$LOOP" "$T/mnt"
 	M=aaaabbbbccccdddd0000111122223333
 	ntt-enum -q "$T/mnt" $M - | ntt-loader -q - $M >/dev/null
+	said=$(dmesg | grep -c " ${LOOP#/dev/}[, ]" || :)
 	expect 3 ntt-copier -m $M
 	[ "$(sql "SELECT status, error_type, attempts, array_length(errors, 1)
 		FROM inode WHERE status::text LIKE 'failed%'")" = \
@@ -150,8 +151,11 @@ teardown() {
 	[ "$(sql "SELECT count(*) FROM inode WHERE status = 'success'")" = 3 ]
 	[ "$(sql "SELECT action, attempt, errno, checks->>'errno' FROM
 		diagnostic_event")" = "skipped|3|5|EIO" ]
-	kernel=$(sql "SELECT checks->>'kernel' FROM diagnostic_event")
-	has "$kernel" "${LOOP#/dev/}"
+	# where other disks fail too, the kernel says only so much at a time
+	if [ "$(dmesg | grep -c " ${LOOP#/dev/}[, ]")" -gt "$said" ]; then
+		kernel=$(sql "SELECT checks->>'kernel' FROM diagnostic_event")
+		has "$kernel" "${LOOP#/dev/}"
+	fi
 	[ "$(sql "SELECT copy_done IS NOT NULL FROM medium")" = t ]
 	check_store
 	expect 0 ntt-recover-failed list-failures -m $M
