@@ -97,7 +97,7 @@ int queue_known_sizes(struct queue *q, struct pgarray *sizes, int64_t **known,
 /* A batch of results on its way into the catalogue. */
 struct queue_batch {
 	struct pgarray dev, ino, status, fs_type, blobid, blob_size, links;
-	struct pgarray mime, error_type, error, delay, damage, fresh;
+	struct pgarray mime, error_type, error, delay, damage;
 	size_t count, damaged, unusual;
 	int64_t files, bytes, new_blobs, new_bytes, duplicates, errors;
 };

@@ -23,11 +23,10 @@ queue_batch_init(struct queue_batch *b)
 	pgarray_init(&b->error, PGARRAY_TEXT);
 	pgarray_init(&b->delay, PGARRAY_INT4);
 	pgarray_init(&b->damage, PGARRAY_TEXT);
-	pgarray_init(&b->fresh, PGARRAY_INT4);
 }
 
 /* Parameters 1 to COLUMNS of the statements of a commit. */
-enum { COLUMNS = 13 };
+enum { COLUMNS = 12 };
 
 static struct pgarray *
 column(struct queue_batch *b, int i)
@@ -35,7 +34,7 @@ column(struct queue_batch *b, int i)
 	struct pgarray *const columns[COLUMNS] = {
 		&b->dev, &b->ino, &b->status, &b->fs_type, &b->blobid,
 		&b->blob_size, &b->links, &b->mime, &b->error_type,
-		&b->error, &b->delay, &b->damage, &b->fresh
+		&b->error, &b->delay, &b->damage
 	};
 
 	return columns[i];
@@ -87,7 +86,6 @@ queue_batch_add(struct queue_batch *b, const struct queue_result *r)
 	pgarray_text(&b->error, r->error);
 	pgarray_int4(&b->delay, r->delay_ms);
 	pgarray_text(&b->damage, r->damage);
-	pgarray_int4(&b->fresh, r->blobid && r->is_new);
 	b->damaged += r->damage != NULL;
 	b->count++;
 	if (r->blobid) {
@@ -101,27 +99,25 @@ queue_batch_add(struct queue_batch *b, const struct queue_result *r)
 	b->unusual += r->error_type || r->error || r->status == QUEUE_RETRY;
 }
 
-/*
- * Blobs in one order everywhere, so that workers cannot deadlock.  %s: which
- * of them.
- */
+/* Blobs in one order everywhere, so that workers cannot deadlock. */
 static const char blobs_sql[] =
     "INSERT INTO blobs AS b (blobid, size, n_hardlinks) "
     "SELECT blobid, min(size), sum(links) FROM unnest($1::text[], "
-    "$2::bigint[], $3::integer[], $4::integer[]) AS r "
-    "(blobid, size, links, fresh) WHERE blobid IS NOT NULL AND %s "
-    "GROUP BY blobid ORDER BY blobid ON CONFLICT (blobid) DO UPDATE SET "
-    "n_hardlinks = b.n_hardlinks + excluded.n_hardlinks";
+    "$2::bigint[], $3::integer[]) AS r (blobid, size, links) "
+    "WHERE blobid IS NOT NULL GROUP BY blobid ORDER BY blobid "
+    "ON CONFLICT (blobid) DO UPDATE SET n_hardlinks = b.n_hardlinks + "
+    "excluded.n_hardlinks";
 
 /*
- * Those this worker gave their names, which nobody else has a row for yet but
- * in rare races: without the look-out for conflicts it takes 5 µs, not 8.
+ * Where this worker gave all of them their names: nobody else has a row for
+ * one yet but in rare races, and without the look-out for conflicts it takes
+ * 5 µs, not 8.
  */
 static const char fresh_sql[] =
     "INSERT INTO blobs (blobid, size, n_hardlinks) "
     "SELECT blobid, size, links FROM unnest($1::text[], $2::bigint[], "
-    "$3::integer[], $4::integer[]) AS r (blobid, size, links, fresh) "
-    "WHERE fresh = 1 ORDER BY blobid";
+    "$3::integer[]) AS r (blobid, size, links) "
+    "WHERE blobid IS NOT NULL ORDER BY blobid";
 
 /* An inode that is not pending any more keeps what another worker wrote. */
 static const char done_sql[] =
@@ -239,18 +235,10 @@ send_range(struct queue *q, const char *sql, const struct queue_range *r)
 static int
 send_blobs(struct queue *q, struct queue_batch *b, int careful)
 {
-	static const int columns[] = { 4, 5, 6, 12 };
-	char *sql;
-	int rc = 0;
+	static const int columns[] = { 4, 5, 6 };
 
-	if (!careful && b->new_blobs > 0)
-		rc = send_arrays(q->db, fresh_sql, b, columns, 4);
-	if (rc < 0 || (!careful && b->duplicates == 0))
-		return rc;
-	sql = sql_on(blobs_sql, careful ? "true" : "fresh = 0");
-	rc = send_arrays(q->db, sql, b, columns, 4);
-	free(sql);
-	return rc;
+	return send_arrays(q->db, careful || b->duplicates > 0 ? blobs_sql :
+	    fresh_sql, b, columns, 3);
 }
 
 static int
@@ -352,13 +340,12 @@ commit_once(struct queue *q, struct queue_batch *b,
 	return rc;
 }
 
-/* Somebody else had a row for a blob of ours, or waited for one of ours. */
+/* Somebody has a row for a blob of ours already. */
 static int
 lost_a_race(const struct queue *q)
 {
 	return PQstatus(q->db) == CONNECTION_OK &&
-	    (!strcmp(db_sqlstate(), "23505") ||
-	    !strcmp(db_sqlstate(), "40P01"));
+	    !strcmp(db_sqlstate(), "23505");
 }
 
 int

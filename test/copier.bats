@@ -301,14 +301,13 @@ count() {
 @test "a blob that has a row and no file gets its file, and its links count" {
 	mkdir "$T/src"
 	for i in {1..20}; do echo "$i" >"$T/src/$i"; done
-	echo 7 >"$T/src/7 again"
 	id=$(b3sum --no-names "$T/src/7")
 	load_tree "$T/src"
 	sql "INSERT INTO blobs (blobid, size, n_hardlinks) VALUES ('$id', 2, 0)"
 	expect 0 ntt-copier -q -m $M
 	check_store
-	[ "$(count "status = 'success'")" = 21 ]
-	[ "$(sql "SELECT n_hardlinks FROM blobs WHERE blobid = '$id'")" = 2 ]
+	[ "$(count "status = 'success'")" = 20 ]
+	[ "$(sql "SELECT n_hardlinks FROM blobs WHERE blobid = '$id'")" = 1 ]
 	[ "$(sql "SELECT count(*) FROM blobs")" = 20 ]
 }
 

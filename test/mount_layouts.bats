@@ -479,7 +479,7 @@ lvm_parts() {
 		'"lvs":?"home","root","mirror","far"?'
 	part $(($1 * 1000 + 1)) '"status":"ok"' '"lv":"home"' '"size":12582912'
 	part $(($1 * 1000 + 2)) '"lv":"root"' '"fstype":"ext4"' '"size":8388608'
-	if [ -e /dev/mapper/control ]; then
+	if grep -q device-mapper /proc/misc; then
 		[ "$(cat "$MNT/p$(($1 * 1000 + 2))/name")" = two ]
 	else
 		part $(($1 * 1000 + 2)) '"status":"lvm_detected"' 'device mapper'
