@@ -149,6 +149,7 @@ class CopierParanoid(Copier):
 class Workers(Scenario):
     name, program = "workers", "ntt-copy-workers"
     mime = True
+    durable = False             # the list of its workers is all it writes
 
     def setup(self):
         self.load()
@@ -161,6 +162,7 @@ class Workers(Scenario):
 class WorkersCopier(Workers):
     """The failure is in the workers, their parent has to tell."""
     name, program = "workers-copier", "ntt-copier"
+    durable = True
 
 
 @scenario
