@@ -1,0 +1,122 @@
+#define _GNU_SOURCE
+#include "volume_probe.h"
+
+#include <string.h>
+
+#include "fsutil.h"
+#include "iso_session.h"
+#include "layout_probe.h"
+
+static const char *
+value_of(blkid_probe pr, const char *name)
+{
+	const char *value;
+
+	return blkid_probe_lookup_value(pr, name, &value, NULL) == 0 ? value :
+	    NULL;
+}
+
+static enum volume_kind
+kind_of(const char *type, const char *usage)
+{
+	if (!strcmp(type, "swap") || !strcmp(type, "swsuspend"))
+		return VOLUME_SWAP;
+	if (!strcmp(type, "linux_raid_member"))
+		return VOLUME_RAID;
+	if (!strcmp(type, "LVM2_member") || !strcmp(type, "LVM1_member"))
+		return VOLUME_LVM;
+	return usage && !strcmp(usage, "filesystem") ? VOLUME_FS :
+	    VOLUME_FOREIGN;
+}
+
+static void
+take_values(blkid_probe pr, struct volume *v)
+{
+	const char *type = value_of(pr, "TYPE");
+
+	v->kind = kind_of(type, value_of(pr, "USAGE"));
+	layout_text(v->fstype, sizeof v->fstype, type);
+	layout_text(v->uuid, sizeof v->uuid, value_of(pr, "UUID"));
+	layout_text(v->label, sizeof v->label, value_of(pr, "LABEL"));
+}
+
+blkid_probe
+volume_probe_new(int fd, uint64_t start, uint64_t length)
+{
+	blkid_probe pr = blkid_new_probe();
+
+	if (pr && blkid_probe_set_device(pr, fd, (blkid_loff_t)start,
+	    (blkid_loff_t)length) < 0) {
+		blkid_free_probe(pr);
+		pr = NULL;
+	}
+	return pr;
+}
+
+/*
+ * Several signatures at once: old ones that mkfs did not wipe.  The first
+ * file system libblkid knows is taken, and the doubt is noted.
+ */
+static void
+take_first(int fd, struct volume *v)
+{
+	blkid_probe pr = volume_probe_new(fd, v->data, v->length);
+
+	if (!pr)
+		return;
+	blkid_probe_enable_superblocks(pr, 1);
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_DEFAULT |
+	    BLKID_SUBLKS_USAGE);
+	while (v->kind != VOLUME_FS && blkid_do_probe(pr) == 0)
+		if (value_of(pr, "TYPE"))
+			take_values(pr, v);
+	if (v->kind != VOLUME_UNKNOWN)
+		layout_text(v->reason, sizeof v->reason,
+		    "there are signatures of several file systems");
+	blkid_free_probe(pr);
+}
+
+/*
+ * HFS+ looks for its second header at the very end, which is not that of the
+ * medium where a disk is larger than its volume.
+ */
+static void
+fit_hfsplus(int fd, struct volume *v)
+{
+	unsigned char h[48];
+	uint64_t size;
+
+	if (pread_full(fd, h, sizeof h, (off_t)v->data + 1024) != sizeof h ||
+	    h[0] != 'H' || (h[1] != '+' && h[1] != 'X'))
+		return;
+	size = ((uint64_t)h[40] << 24 | (uint64_t)h[41] << 16 |
+	    (uint64_t)h[42] << 8 | h[43]) *
+	    ((uint64_t)h[44] << 24 | (uint64_t)h[45] << 16 |
+	    (uint64_t)h[46] << 8 | h[47]);
+	if (size > 2048 && size < v->length)
+		v->length = size;
+}
+
+void
+volume_probe(int fd, struct volume *v)
+{
+	blkid_probe pr = v->length ? volume_probe_new(fd, v->data, v->length) : NULL;
+	int rc;
+
+	v->kind = VOLUME_UNKNOWN;
+	if (!pr)
+		return;
+	blkid_probe_enable_superblocks(pr, 1);
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_DEFAULT |
+	    BLKID_SUBLKS_USAGE);
+	rc = blkid_do_safeprobe(pr);
+	if (rc == 0 && value_of(pr, "TYPE"))
+		take_values(pr, v);
+	blkid_free_probe(pr);
+	if (rc == -2)
+		take_first(fd, v);
+	if (!strcmp(v->fstype, "hfsplus"))
+		fit_hfsplus(fd, v);
+	if (!strcmp(v->fstype, "iso9660"))
+		v->session = iso_last_session(fd, v->data, v->length);
+}
