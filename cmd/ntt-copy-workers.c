@@ -40,7 +40,7 @@ static int running;
 static const struct option_help options[] = {
 	{ 'm', "medium", "HASH", "the medium to copy" },
 	{ 'w', "workers", "N",
-		"how many copiers (default 4; 1 on a rotating disk)" },
+		"how many copiers (default 4 or CPUs + 1; 1 on a rotating disk)" },
 	{ 'l', "limit", "N", "each copier stops after N inodes" },
 	{ 0, "wait", NULL, "stay until they have ended" },
 	{ 0, "dry-run", "N", "show the first N inodes, start nothing" },
@@ -60,14 +60,14 @@ default_workers(PGconn *db)
 	enum { USUAL = 4 };
 	PGresult *res = db_query(db, "SELECT coalesce(image_path, source_path)"
 	    " FROM medium WHERE medium_hash = $1", medium);
-	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN), n = USUAL;
+	int most = (int)sysconf(_SC_NPROCESSORS_ONLN) + 1, n = USUAL;
 
 	if (!res)
 		db_die("could not look at %s", medium);
 	if (is_rotating(db_text(res, 0, 0)) == 1)
 		n = 1;
-	else if (n > 2 * cpus)
-		n = 2 * cpus;
+	else if (n > most)
+		n = most;
 	PQclear(res);
 	return n;
 }

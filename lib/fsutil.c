@@ -262,3 +262,10 @@ dev_number(uint32_t major, uint32_t minor)
 {
 	return makedev(major, minor);
 }
+
+int
+is_dot(const char *name)
+{
+	return name[0] == '.' &&
+	    (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}

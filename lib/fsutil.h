@@ -34,6 +34,9 @@ char *path_join(const char *dir, const char *name);
 /* Absolute and without a trailing slash, not resolved; caller frees. */
 char *path_absolute(const char *path);
 
+/* Is it "." or ".."? */
+int is_dot(const char *name);
+
 /* st_dev as userland has it, from the pair that statx(2) gives. */
 uint64_t dev_number(uint32_t major, uint32_t minor);
 

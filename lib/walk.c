@@ -382,13 +382,6 @@ reserve_found(struct state *s, size_t n)
 }
 
 static int
-is_dot(const char *name)
-{
-	return name[0] == '.' &&
-	    (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
-}
-
-static int
 visit_batch(struct state *s, const struct level *dir, size_t bytes)
 {
 	const struct dirent64 *d;

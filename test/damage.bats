@@ -134,6 +134,23 @@ teardown() {
 	[ -z "${FAULTS:-}" ] || { umount "$T/fuse"; wait $FAULTS; } || :
 }
 
+@test "a disk that seeks is read by one copier, flash by several" {
+	need losetup util-linux
+	tree
+	mkfs.ext4 -q -b 4096 -d "$T/src" "$T/x.img" 16M
+	bad_disk "$T/x.img" slow=20 0 $((16 << 20))
+	LOOP=$(losetup -r --show -f "$T/fuse/image")
+	mkdir "$T/mnt" && mount -o ro,noload "$LOOP" "$T/mnt"
+	M=aaaabbbbccccdddd0000111122223333
+	ntt-enum -q "$T/mnt" $M - | ntt-loader -q - $M >/dev/null
+	echo 1 >/sys/block/"${LOOP#/dev/}"/queue/rotational
+	expect 0 ntt-copy-workers -q --wait -m $M
+	[ "$(grep -c '^ntt-copier: .* files' <<<"$stderr")" = 1 ]
+	echo 0 >/sys/block/"${LOOP#/dev/}"/queue/rotational
+	expect 0 ntt-copy-workers -q --wait -m $M
+	[ "$(grep -c '^ntt-copier: ' <<<"$stderr")" -gt 1 ]
+}
+
 @test "EIO: permanent after three attempts, with what the kernel said" {
 	need losetup util-linux
 	tree
