@@ -486,7 +486,7 @@ commit(void)
 	json_end_object(&text);
 	buf_putc(&text, '\n');
 	if (tempfile_open(&sidecar, name) < 0 ||
-	    write(sidecar.fd, text.data, text.len) != (ssize_t)text.len ||
+	    write_all(sidecar.fd, text.data, text.len) < 0 ||
 	    tempfile_commit(&sidecar) < 0)
 		give_up(exit_for_errno(errno), "could not write %s: %m",
 		    quoted(name));

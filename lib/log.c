@@ -78,8 +78,7 @@ log_end(struct buf *event)
 		json_bool(event, "truncated", 1);
 	}
 	buf_puts(event, "}\n");
-	if (fd >= 0 && write(fd, event->data, event->len) !=
-	    (ssize_t)event->len && !failure)
+	if (fd >= 0 && write_all(fd, event->data, event->len) < 0 && !failure)
 		failure = errno;
 	buf_reset(event);
 }

@@ -1,22 +1,94 @@
 /*
  * Linked into what is measured: counts of processes that leave without
- * exit(3), and of those that may open no file.
+ * exit(3), that a signal ends, that may open no file, or whose calls are made
+ * to fail (preload/fault.c).
  */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 void __gcov_dump(void);
 _Noreturn void __real__exit(int);
 _Noreturn void __wrap__exit(int);
+_Noreturn void __real_abort(void);
+_Noreturn void __wrap_abort(void);
 int __real_prctl(int, ...);
 int __wrap_prctl(int, ...);
+sighandler_t __real_signal(int, sighandler_t);
+sighandler_t __wrap_signal(int, sighandler_t);
+
+static volatile sig_atomic_t leaving;
+
+/* From here on no call fails: those of the counts are not the program's. */
+static void
+leave(void)
+{
+	void (*over)(void) = (void (*)(void))dlsym(RTLD_DEFAULT, "fault_over");
+
+	leaving = 1;
+	if (over)
+		over();
+}
+
+static void
+dump(void)
+{
+	if (leaving)
+		return;
+	leave();
+	__gcov_dump();
+}
 
 _Noreturn void
 __wrap__exit(int status)
 {
-	__gcov_dump();
+	dump();
 	__real__exit(status);
+}
+
+_Noreturn void
+__wrap_abort(void)
+{
+	dump();
+	__real_abort();
+}
+
+/* Who is leaving already does so once. */
+static void
+ended(int signo)
+{
+	if (leaving)
+		return;
+	dump();
+	__real_signal(signo, SIG_DFL);
+	raise(signo);
+}
+
+/* What ends a process by default. */
+sighandler_t
+__wrap_signal(int signo, sighandler_t handler)
+{
+	sighandler_t old;
+
+	if (handler == SIG_DFL && (signo == SIGTERM || signo == SIGHUP ||
+	    signo == SIGINT))
+		handler = ended;
+	old = __real_signal(signo, handler);
+	return old == ended ? SIG_DFL : old;
+}
+
+static void __attribute__((constructor))
+start(void)
+{
+	struct sigaction sa;
+
+	atexit(leave);
+	if (sigaction(SIGTERM, NULL, &sa) == 0 && sa.sa_handler == SIG_DFL)
+		__real_signal(SIGTERM, ended);
 }
 
 int

@@ -104,6 +104,15 @@ start(void)
 	counts = map;
 }
 
+/* For who measures: nothing fails from now on. */
+void fault_over(void);
+
+void
+fault_over(void)
+{
+	counts = NULL;
+}
+
 /* 0, or the errno this call is to fail with, or SHORT. */
 static int
 fails(enum family f)
