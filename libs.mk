@@ -23,4 +23,5 @@ LIBS_ntt-report = $(DB_LIBS) -larchive -lzstd -ljansson -lcrypto
 LIBS_ntt-sandbox = -lblkid
 LIBS_ntt-verify = $(DB_LIBS) -larchive -lzstd -ljansson
 LIBS_test_faultfile = -lfuse3
+LIBS_test_manyfs = -lfuse3
 LIBS_test_mounted = -ljansson

@@ -343,6 +343,83 @@ ticks() {
 	hides "this help"
 }
 
+@test "copiers, events and mounts on the screen: chosen, sorted, in full" {
+	tree $M 4
+	sql "INSERT INTO worker (name, host, pid, start_time, medium_hash, files,
+			bytes, errors) VALUES
+		('a', 'abel', 71, 1, '$M', 5, 5000000, 0),
+		('b', E'h\u00f6st', 72, 1, '$M', 70, 10, 3),
+		('c', 'gone', 73, 1, '$M', 9, 10, 0);
+		UPDATE worker SET heartbeat = now() - interval '2 minutes'
+		WHERE host = 'abel';
+		INSERT INTO diagnostic_event (medium_hash, dev, ino, attempt,
+		action, errno, message, worker) VALUES ('$M', 1, 42, 3,
+		'max_retries', 5, repeat('very long ', 20) || 'end of it',
+		'a'), ('$M', 1, 43, 1, 'skipped', 5, 'short', 'a')"
+	background psql -XAtq "$NTT_DB_URL" -c "SELECT pg_advisory_lock(
+		catalogue_worker_class(), 1), pg_advisory_lock(
+		catalogue_worker_class(), 2), pg_sleep(60)"
+	for ((i = 0; i < 100; i++)); do
+		[ "$(json '.copiers | length')" != 2 ] || break
+		sleep 0.05
+	done
+	mkdir -p "$NTT_HOME/log"
+	cp "$(command -v sleep)" "$T/ntt-verify"
+	background "$T/ntt-verify" 60
+	pid=$(tail -n 1 "$T/pids")
+	printf '%s\n' '{"ts":"'"$(date -u +%Y-%m-%dT%H:%M:%S.000Z)"'","prog":"ntt-verify","pid":'"$pid"',"medium":"'$M'","stage":"verify_progress","bytes":1000,"chosen_bytes":4000}' \
+		>"$NTT_HOME/log/ntt-verify.jsonl"
+	start 120 30
+	shows verify_progress; shows "25 %"; shows "1.0 kB"; shows "1 dead"
+
+	# the first copier begins; each order has another one first
+	keys 3; shows abel
+	shows höst; shows "1 dead: their work"
+	first() {
+		local i
+		for ((i = 0; i < 100; i++)); do
+			pane | sed -n '/HOST/{n;p;q}' | grep -q "$1" && return
+			sleep 0.05
+		done
+		pane
+		return 1
+	}
+	first abel
+	orders=0
+	for ((n = 0; n < 4; n++)); do
+		keys s; shows "sort: "
+		case $(pane) in
+		*"sort: files"*) first höst; orders=$((orders + 1)) ;;
+		*"sort: errors"*) first höst; orders=$((orders + 1)) ;;
+		esac
+		sleep 0.1
+	done
+	[ $orders -ge 2 ]
+
+	# the newest event is chosen; what is too long for its line is below
+	keys 4; shows max_retries; shows skipped
+	keys Down; shows "end of it"; shows "; a"
+	keys Home; hides "end of it"
+	keys q; shows "ended 0"
+}
+
+@test "mounts and loop devices on the screen" {
+	need_loop
+	mkdir -p "$NTT_HOME/img"
+	truncate -s 4M "$NTT_HOME/img/x y.img"
+	mke2fs -q "$NTT_HOME/img/x y.img"
+	ntt-mount-helper -q mount $M "$NTT_HOME/img/x y.img"
+	rm "$NTT_HOME/img/x y.img"
+	start 160 40
+	shows "5 minutes"
+	keys 5; shows WHERE; shows "mounted"; shows ext2
+	shows deleted
+	shows /dev/loop
+	keys End; keys Home
+	keys q; shows "ended 0"
+	umount "$NTT_HOME/mnt/$M"
+}
+
 @test "a medium is chosen and stays so, whatever the order" {
 	sql "INSERT INTO medium (medium_hash, medium_human, added_at, health)
 		SELECT 'm' || n, 'name' || (99 - n), now() - n * interval '1 h',

@@ -1,14 +1,17 @@
 /*
  * Linked into what is measured: counts of processes that leave without
- * exit(3), that a signal ends, that may open no file, or whose calls are made
- * to fail (preload/fault.c).
+ * exit(3), that a signal ends, that another of ours kills, that may open no
+ * file, or whose calls are made to fail (preload/fault.c).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 void __gcov_dump(void);
@@ -20,6 +23,12 @@ int __real_prctl(int, ...);
 int __wrap_prctl(int, ...);
 sighandler_t __real_signal(int, sighandler_t);
 sighandler_t __wrap_signal(int, sighandler_t);
+int __real_kill(pid_t, int);
+int __wrap_kill(pid_t, int);
+
+/* Sent before SIGKILL: the counts are written, then it kills itself. */
+#define LAST_WORDS (SIGRTMAX - 3)
+enum { PATIENCE = 200 };	/* milliseconds */
 
 static volatile sig_atomic_t leaving;
 
@@ -81,6 +90,14 @@ __wrap_signal(int signo, sighandler_t handler)
 	return old == ended ? SIG_DFL : old;
 }
 
+static void
+killed(int signo)
+{
+	(void)signo;
+	dump();
+	__real_kill(getpid(), SIGKILL);
+}
+
 static void __attribute__((constructor))
 start(void)
 {
@@ -89,6 +106,54 @@ start(void)
 	atexit(leave);
 	if (sigaction(SIGTERM, NULL, &sa) == 0 && sa.sa_handler == SIG_DFL)
 		__real_signal(SIGTERM, ended);
+	__real_signal(LAST_WORDS, killed);
+}
+
+/* A line of /proc/PID/status, or "". */
+static void
+status_of(pid_t pid, const char *field, char *line, size_t size)
+{
+	char name[40];
+	FILE *f;
+
+	snprintf(name, sizeof name, "/proc/%d/status", (int)pid);
+	f = fopen(name, "re");
+	while (f && fgets(line, (int)size, f))
+		if (!strncmp(line, field, strlen(field))) {
+			fclose(f);
+			return;
+		}
+	if (f)
+		fclose(f);
+	*line = '\0';
+}
+
+/* It is one of ours and will listen. */
+static int
+listens(pid_t pid)
+{
+	char line[200];
+
+	status_of(pid, "SigCgt:", line, sizeof line);
+	return *line && strtoull(line + strlen("SigCgt:"), NULL, 16) >>
+	    (LAST_WORDS - 1) & 1;
+}
+
+int
+__wrap_kill(pid_t pid, int signo)
+{
+	char line[200];
+	int i;
+
+	if (signo == SIGKILL && pid > 0 && !leaving && listens(pid) &&
+	    __real_kill(pid, LAST_WORDS) == 0)
+		for (i = 0; i < PATIENCE; i++) {
+			status_of(pid, "State:", line, sizeof line);
+			if (!*line || strchr(line, 'Z'))
+				break;
+			usleep(1000);
+		}
+	return __real_kill(pid, signo);
 }
 
 int

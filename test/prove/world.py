@@ -254,7 +254,7 @@ class World:
     # ---- programs
 
     def run(self, *argv, env=None, may_hang=False):
-        timeout = 15 if may_hang else 120
+        timeout = 15 if may_hang else 60
         try:
             done = call(
                 *argv, env=dict(self.env, **(env or {})), cwd=self.dir,

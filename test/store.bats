@@ -1,0 +1,106 @@
+#!/usr/bin/env bats
+# The store on file systems that lack something: files without a name, hard
+# links, room.
+
+# expect() sets output and stderr; each test has its own NTT_DB_URL
+# shellcheck disable=SC2154,SC2030,SC2031
+load lib
+
+M=aaaabbbbccccdddd0000111122223333
+
+setup() {
+	isolate
+	need_root
+	fresh_db
+}
+
+teardown() {
+	! mountpoint -q "$T/plain" || umount -l "$T/plain"
+}
+
+# plain: by-hash and archived where O_TMPFILE, RENAME_NOREPLACE and O_DIRECT
+# are unknown, as on many network file systems
+plain() {
+	need bindfs bindfs
+	mkdir -p "$T/real" "$T/plain"
+	bindfs "$T/real" "$T/plain" 3>&-
+	export BYHASH_ROOT=$T/plain/by-hash ARCHIVED_ROOT=$T/plain/archived
+}
+
+loaded() {
+	ntt-enum -q "$1" $M - | ntt-loader -q - $M >/dev/null
+}
+
+@test "no files without a name: temporary ones get theirs, none is left" {
+	plain
+	difficult_tree "$T/src"
+	head -c 3000000 /dev/urandom >"$T/src/large"
+	loaded "$T/src"
+	mkdir -p "$T/real/by-hash/.tmp"
+	touch -d '2 days ago' "$T/real/by-hash/.tmp/4194304.1" \
+		"$T/real/by-hash/.tmp/1.1"
+	touch "$T/real/by-hash/.tmp/4194304.2"
+	expect 0 ntt-copier -q -m $M
+	# of a process that is gone, and old; others may be at work elsewhere
+	[ "$(ls -A "$T/real/by-hash/.tmp")" = $'1.1\n4194304.2' ]
+	rm "$T/real/by-hash/.tmp"/*
+	same_tree "$T/src" "$ARCHIVED_ROOT/$M"
+	check_store
+}
+
+@test "no files without a name: a copier is killed at its steps" {
+	plain
+	mkdir -p "$T/src"
+	for i in {1..12}; do echo $((i % 7)) >"$T/src/$i"; done
+	loaded "$T/src"
+	for n in 40 80 120 160; do
+		sql "UPDATE inode SET status = 'pending', blobid = NULL
+			WHERE fs_type = 'f'; DELETE FROM blobs;
+			UPDATE work_range SET done = false, worker = NULL;
+			UPDATE medium SET copy_done = NULL"
+		rm -rf "$T/real"/*
+		status=0
+		stepper kill $n ntt-copier -q -m $M --batch-size 3 || status=$?
+		[ $status = 137 ] || [ $status = 99 ]
+		# what the killed one had begun goes when it is a day old
+		[ ! -d "$T/real/by-hash/.tmp" ] || find "$T/real/by-hash/.tmp" \
+			-type f -exec touch -d '2 days ago' {} +
+		expect 0 ntt-copy-workers -q -m $M -w 1 --wait
+		same_tree "$T/src" "$ARCHIVED_ROOT/$M"
+		check_store
+	done
+}
+
+@test "a blob of another size under the name is never taken for it" {
+	mkdir -p "$T/src"
+	echo good >"$T/src/a"
+	echo other >"$T/src/b"
+	loaded "$T/src"
+	id=$(b3sum --no-names "$T/src/a")
+	mkdir -p "$NTT_HOME/by-hash/${id:0:2}/${id:2:2}"
+	echo bad and longer >"$NTT_HOME/by-hash/${id:0:2}/${id:2:2}/$id"
+	status=0
+	timeout 60 ntt-copier -q -m $M 2>"$T/err" || status=$?
+	[ $status != 0 ]
+	[ "$(sql "SELECT count(*) FROM inode i JOIN path p USING (dev, ino)
+		WHERE p.path = 'a' AND i.status = 'success'")" = 0 ]
+	[ "$(cat "$NTT_HOME/by-hash/${id:0:2}/${id:2:2}/$id")" = "bad and longer" ]
+	rm "$NTT_HOME/by-hash/${id:0:2}/${id:2:2}/$id"
+	ntt-recover-failed reset-failures -q -m $M --execute || [ $? = 2 ]
+	expect 0 ntt-copier -q -m $M
+	same_tree "$T/src" "$NTT_HOME/archived/$M"
+	check_store
+}
+
+@test "by-hash and archived on two file systems: told, and nothing is copied" {
+	mkdir -p "$T/src" "$T/two"
+	echo a >"$T/src/a"
+	loaded "$T/src"
+	mount -t tmpfs none "$T/two"
+	status=0
+	ARCHIVED_ROOT=$T/two/archived ntt-copier -q -m $M 2>"$T/err" || status=$?
+	umount "$T/two"
+	[ $status = 64 ] || [ $status = 1 ]
+	grep -q "$T/two/archived" "$T/err"
+	[ "$(sql "SELECT count(*) FROM inode WHERE status = 'pending'")" = 1 ]
+}
