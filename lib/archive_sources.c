@@ -168,6 +168,8 @@ extract_logs(const char *medium, FILE *out)
 	int n, i, rc = 0;
 
 	n = scandir(dir, &names, is_log, alphasort);
+	if (n < 0 && errno != ENOENT)
+		rc = -1;
 	for (i = 0; i < n; i++) {
 		path = path_join(dir, names[i]->d_name);
 		if (rc == 0)

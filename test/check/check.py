@@ -788,7 +788,7 @@ class Check:
             if not pid.isdigit():
                 continue
             try:
-                with open("/proc/%s/comm" % pid) as f:
+                with open("/proc/%s/comm" % pid, errors="replace") as f:
                     name = f.read().strip()
                 with open("/proc/%s/environ" % pid, "rb") as f:
                     environment = f.read().split(b"\0")

@@ -44,7 +44,7 @@ def where(pid):
         parts = []
         for what in ("comm", "wchan", "syscall"):
             try:
-                with open("/proc/%d/%s" % (p, what)) as f:
+                with open("/proc/%d/%s" % (p, what), errors="replace") as f:
                     parts.append(f.read().split("\n")[0].split(" ")[0])
             except OSError:
                 parts.append("?")
@@ -130,14 +130,15 @@ def clean_environment():
 
 def unmount(points, images):
     """What is mounted below points, and loops of images, as prefixes."""
-    with open("/proc/self/mountinfo") as f:
+    with open("/proc/self/mountinfo", errors="surrogateescape") as f:
         mounted = [line.split()[4] for line in f]
     for p in reversed(mounted):
         if p.startswith(points):
             call("umount", "-l", p, check=False, stderr=subprocess.DEVNULL)
     for name in os.listdir("/sys/block"):
         try:
-            with open("/sys/block/%s/loop/backing_file" % name) as f:
+            with open("/sys/block/%s/loop/backing_file" % name,
+                      errors="surrogateescape") as f:
                 backing = f.read()
         except OSError:
             continue
@@ -285,9 +286,9 @@ class World:
                 with open("/proc/%s/environ" % pid, "rb") as f:
                     if mine not in f.read().split(b"\0"):
                         continue
-                with open("/proc/%s/comm" % pid) as f:
+                with open("/proc/%s/comm" % pid, errors="replace") as f:
                     name = f.read().strip()
-                with open("/proc/%s/stat" % pid) as f:
+                with open("/proc/%s/stat" % pid, errors="replace") as f:
                     if f.read().rpartition(")")[2].split()[0] == "Z":
                         continue
             except OSError:
