@@ -90,7 +90,7 @@ $(B)/test/fuzz/%: $(B)/test/fuzz/%.o $(B)/test/replay.o $(B)/libntt.a
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 .PHONY: all deps check check-asan tests bench install uninstall dist clean \
-	quickstart help prove defects valgrind tsan analyze coverage
+	quickstart help prove defects load valgrind tsan analyze coverage
 
 help:
 	@echo 'make              the programs, in $(B)/bin'
@@ -99,6 +99,7 @@ help:
 	@echo 'make check-asan   the same tests with ASan and UBSan'
 	@echo 'make prove        try to break the promises: TIME=900 seconds, SEED=N'
 	@echo 'make defects      plant defects in a copy: which are noticed?'
+	@echo 'make load         N=1000000 files through 16 copiers: is memory flat?'
 	@echo 'make valgrind, make tsan, make analyze, make coverage'
 	@echo 'make bench        measure against peers; bench-NAME for one of:'
 	@echo '                  $(BENCHES)'
@@ -139,6 +140,11 @@ prove:
 
 defects: tests
 	test/prove/defects
+
+# A medium of N files that is computed, all else real.
+N = 1000000
+load: tests
+	test/prove/load --build $(B) --inodes $(N)
 
 valgrind tsan analyze coverage:
 	contrib/install-deps test analyze
