@@ -1,6 +1,7 @@
 # The libraries each program links beyond libntt.a.
 LIBS_fuzz_archive_manifest = -ljansson
 LIBS_fuzz_dash_log = $(DB_LIBS) -ljansson
+LIBS_fuzz_layout = -lblkid
 LIBS_ntt = $(DB_LIBS)
 LIBS_ntt-archiver = $(DB_LIBS) -larchive -lzstd -ljansson
 LIBS_ntt-check-multipart = -larchive -lzstd -ljansson -lblkid

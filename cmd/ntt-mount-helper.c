@@ -21,7 +21,6 @@
 #include "bounded.h"
 #include "buf.h"
 #include "config.h"
-#include "content_probe.h"
 #include "diag.h"
 #include "fsutil.h"
 #include "image_open.h"
@@ -29,8 +28,8 @@
 #include "layout.h"
 #include "lock.h"
 #include "loop.h"
-#include "medium.h"
 #include "medium_mounts.h"
+#include "mount_command.h"
 #include "mount_registry.h"
 #include "mount_report.h"
 #include "mountinfo.h"
@@ -66,64 +65,6 @@ static int through_sudo;
 static const char *run_dir;
 static int root = -1;		/* NTT_MOUNT_ROOT */
 static char *point;		/* NTT_MOUNT_ROOT/HASH */
-
-/* ---- what is said on stdout ---- */
-
-static void
-begin_object(struct buf *b, const char *layout)
-{
-	json_begin_object(b, NULL);
-	json_u64(b, "schema", 1);
-	json_text(b, "layout", layout);
-	json_bool(b, "already", 0);
-	json_text(b, "medium", hash);
-}
-
-/* The object for a medium that is not mounted; error may be NULL. */
-static void
-print_nothing(const char *error)
-{
-	struct buf b = BUF_INIT;
-
-	begin_object(&b, NULL);
-	if (error)
-		json_text(&b, "error", error);
-	json_begin_array(&b, "partitions");
-	json_end_array(&b);
-	json_end_object(&b);
-	puts(b.data);
-	buf_free(&b);
-}
-
-/* The registered object, which says "already":false, as one that was there. */
-static void
-print_already(const char *json)
-{
-	static const char first[] = "\"already\":false";
-	const char *at = strstr(json, first);
-
-	/* no text of the medium's comes before it */
-	if (at)
-		printf("%.*s\"already\":true%s\n", (int)(at - json), json,
-		    at + sizeof first - 1);
-	else
-		puts(json);
-}
-
-static void __attribute__((noreturn, format(printf, 2, 3)))
-refuse(int status, const char *fmt, ...)
-{
-	struct buf b = BUF_INIT;
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vprintf(&b, fmt, ap);
-	va_end(ap);
-	warn("%s", b.data);
-	print_nothing(b.data);
-	buf_free(&b);
-	exit(status);
-}
 
 /* ---- one volume ---- */
 
@@ -186,10 +127,8 @@ mount_layout(const struct image *im, const struct layout *l, int point_fd,
 	uint32_t i;
 	int loss;
 
-	begin_object(json, l->multi ? "multi" : "single");
-	json_name(json, "image", im->path, strlen(im->path));
-	json_text(json, "table", *l->table ? l->table : NULL);
-	json_begin_array(json, "partitions");
+	mount_command_begin(json, l->multi ? "multi" : "single");
+	mount_report_begin(json, im->path, l);
 	for (i = 0; i < l->count; i++) {
 		const struct volume *v = &l->volumes[i];
 
@@ -204,16 +143,11 @@ mount_layout(const struct image *im, const struct layout *l, int point_fd,
 		losses += (size_t)loss;
 		free(o.mount);
 	}
-	json_end_array(json);
-	json_begin_array(json, "skipped");
 	for (i = 0; i < l->count; i++)
-		if (l->volumes[i].kind == VOLUME_SKIP) {
+		if (l->volumes[i].kind == VOLUME_SKIP)
 			detail("partition %u is skipped: %s",
 			    l->volumes[i].num, l->volumes[i].reason);
-			mount_report_skipped(json, &l->volumes[i]);
-		}
-	json_end_array(json);
-	json_end_object(json);
+	mount_report_end(json, l);
 	return reg->count == 0 ? EXIT_FAILED : losses ? EXIT_PARTIAL :
 	    EXIT_DONE;
 }
@@ -240,7 +174,7 @@ remove_mounts(void)
 
 	if (medium_mounts_remove(point, timeout_ms, &culprit) >= 0)
 		return;
-	refuse(errno == EBUSY ? EXIT_AGAIN : EXIT_FAILED,
+	mount_command_refuse(errno == EBUSY ? EXIT_AGAIN : EXIT_FAILED,
 	    "could not unmount %s: %s", culprit ? quoted(culprit) :
 	    quoted(point), strerror(errno));
 }
@@ -254,11 +188,11 @@ already_mounted(const struct image *im, struct registry *reg)
 	if (rc == 0) {
 		rc = medium_mounts_confirm(point, reg, 1, timeout_ms);
 		if (rc < 0)
-			refuse(errno == EBUSY ? EXIT_AGAIN : EXIT_FAILED,
+			mount_command_refuse(errno == EBUSY ? EXIT_AGAIN : EXIT_FAILED,
 			    "could not unmount what covers %s: %s",
 			    quoted(point), strerror(errno));
 		if (rc == 1 && (reg->dev != im->dev || reg->ino != im->ino))
-			refuse(EXIT_REFUSED, "medium %s is mounted from "
+			mount_command_refuse(EXIT_REFUSED, "medium %s is mounted from "
 			    "another image", hash);
 		if (rc == 1)
 			return 1;
@@ -271,21 +205,6 @@ already_mounted(const struct image *im, struct registry *reg)
 	return 0;
 }
 
-static void
-recognise(struct layout *l, const struct image *im)
-{
-	if (layout_confined(l, im->fd, im->size, timeout_ms) < 0)
-		refuse(exit_for_errno(errno), "could not recognise what is "
-		    "on %s: %s", quoted(im->path), errno == ETIMEDOUT ?
-		    "reading it did not end in time" : strerror(errno));
-	if (*l->content)
-		refuse(EXIT_FAILED, "cannot mount %s: %s", quoted(im->path),
-		    content_describe(l->content));
-	if (!l->multi && l->volumes[0].kind == VOLUME_UNKNOWN)
-		refuse(EXIT_FAILED, "cannot mount %s: no partition table "
-		    "and no known file system is on it", quoted(im->path));
-}
-
 /* What cannot be registered must not stay mounted. */
 static void __attribute__((noreturn))
 give_back(const char *what)
@@ -294,7 +213,8 @@ give_back(const char *what)
 	char *culprit;
 
 	medium_mounts_remove(point, timeout_ms, &culprit);
-	refuse(exit_for_errno(err), "%s %s: %s", what, hash, strerror(err));
+	mount_command_refuse(exit_for_errno(err), "%s %s: %s", what, hash,
+	    strerror(err));
 }
 
 static int
@@ -308,18 +228,18 @@ mount_medium(const char *path)
 	int point_fd, status;
 
 	if (image_open(&im, path, !through_sudo, &why) < 0)
-		refuse(EXIT_FAILED, "cannot use image %s: %s", quoted(path),
+		mount_command_refuse(EXIT_FAILED, "cannot use image %s: %s", quoted(path),
 		    why);
 	if (already_mounted(&im, &reg)) {
-		print_already(reg.json);
+		mount_command_print_already(reg.json);
 		status = reg.status;
 		goto out;
 	}
 	detach_deleted(&im);
-	recognise(&layout, &im);
+	mount_command_recognise(&layout, im.fd, im.size, im.path, timeout_ms);
 	point_fd = trusted_subdir(root, hash, &why);
 	if (point_fd < 0)
-		refuse(EXIT_FAILED, "cannot use mount point %s: %s",
+		mount_command_refuse(EXIT_FAILED, "cannot use mount point %s: %s",
 		    quoted(point), why);
 	/* readers without rights lock it, but could not make it */
 	use_lock_release(use_lock(hash, LOCK_SHARED));
@@ -401,16 +321,16 @@ unmount_medium(void)
 
 	if (use < 0 && errno == EWOULDBLOCK) {
 		use_lock_holders(hash, &users);
-		refuse(EXIT_AGAIN, "medium %s is in use by process %s", hash,
+		mount_command_refuse(EXIT_AGAIN, "medium %s is in use by process %s", hash,
 		    users.data);
 	}
 	if (use < 0)
-		refuse(exit_for_errno(errno), "could not lock the use of "
+		mount_command_refuse(exit_for_errno(errno), "could not lock the use of "
 		    "medium %s: %s", hash, strerror(errno));
 	known = registry_read(&reg, run_dir, hash) == 0;
 	if (medium_mounts_count(point) == 0) {
 		registry_remove(run_dir, hash);
-		refuse(EXIT_REFUSED, "medium %s is not mounted", hash);
+		mount_command_refuse(EXIT_REFUSED, "medium %s is not mounted", hash);
 	}
 	remove_mounts();
 	if (known) {
@@ -420,7 +340,7 @@ unmount_medium(void)
 	registry_remove(run_dir, hash);
 	registry_free(&reg);
 	use_lock_release(use);
-	print_nothing(NULL);
+	mount_command_print_nothing(NULL);
 	return EXIT_DONE;
 }
 
@@ -432,15 +352,15 @@ medium_status(void)
 	int known = registry_read(&reg, run_dir, hash) == 0;
 
 	if (known && medium_mounts_confirm(point, &reg, 0, timeout_ms) == 1) {
-		print_already(reg.json);
+		mount_command_print_already(reg.json);
 		registry_free(&reg);
 		return EXIT_DONE;
 	}
 	registry_free(&reg);
 	if (medium_mounts_count(point) > 0)
-		refuse(EXIT_FAILED, "medium %s is not mounted as it was "
+		mount_command_refuse(EXIT_FAILED, "medium %s is not mounted as it was "
 		    "registered; mount it again", hash);
-	print_nothing(NULL);
+	mount_command_print_nothing(NULL);
 	return EXIT_FAILED;
 }
 
@@ -478,9 +398,9 @@ deleted_loops(int detach)
 	struct loop_status *list = loop_list(0, &count);
 
 	if (mountinfo_read(&m) < 0)
-		refuse(EXIT_FAILED, "could not read what is mounted: %s",
+		mount_command_refuse(EXIT_FAILED, "could not read what is mounted: %s",
 		    strerror(errno));
-	begin_object(&b, NULL);
+	mount_command_begin(&b, NULL);
 	json_begin_array(&b, "loops");
 	for (i = 0; i < count; i++)
 		if (list[i].deleted && image_name_allowed(list[i].path))
@@ -530,7 +450,7 @@ open_root(void)
 
 	root = trusted_dir(path, through_sudo, &why);
 	if (root < 0)
-		refuse(EXIT_FAILED, "cannot use mount root %s: %s",
+		mount_command_refuse(EXIT_FAILED, "cannot use mount root %s: %s",
 		    quoted(path), why);
 	/* as mountinfo spells it: no "//", no "/./" */
 	self = xasprintf("/proc/self/fd/%d", root);
@@ -560,7 +480,7 @@ lock_medium(void)
 	int dir = trusted_dir(run_dir, through_sudo, &why);
 
 	if (dir < 0)
-		refuse(EXIT_FAILED, "cannot use NTT_RUN_DIR %s: %s",
+		mount_command_refuse(EXIT_FAILED, "cannot use NTT_RUN_DIR %s: %s",
 		    quoted(run_dir), why);
 	close(dir);
 	lock = lock_wait(run_dir, name, LOCK_EXCLUSIVE);
@@ -631,9 +551,8 @@ main(int argc, char **argv)
 	if (!mounting && !unmounting && !loops && !is_verb(verb, "status", 2))
 		die_usage("unknown command %s", quoted(verb));
 	hash = prog_operand(1);
-	if (!loops && !medium_mountable(hash))
-		die_usage("%s is not a medium hash (16 to 64 lowercase "
-		    "hexadecimal digits)", quoted(hash));
+	if (!loops)
+		mount_command_medium(hash);
 	if (mounting)
 		image = path_absolute(prog_operand(2));
 	if ((mounting || unmounting || loops) && geteuid() != 0)
@@ -651,7 +570,7 @@ main(int argc, char **argv)
 	if (!mounting && !unmounting &&
 	    access(config_get(CONFIG_MOUNT_ROOT), F_OK) < 0 &&
 	    errno == ENOENT) {
-		print_nothing(NULL);
+		mount_command_print_nothing(NULL);
 		return EXIT_FAILED;
 	}
 	open_root();

@@ -18,7 +18,6 @@
 
 #include "buf.h"
 #include "config.h"
-#include "content_probe.h"
 #include "diag.h"
 #include "fs_mount.h"
 #include "fsutil.h"
@@ -26,8 +25,8 @@
 #include "json.h"
 #include "layout.h"
 #include "lock.h"
-#include "medium.h"
 #include "medium_mounts.h"
+#include "mount_command.h"
 #include "mount_registry.h"
 #include "mount_report.h"
 #include "mountinfo.h"
@@ -64,39 +63,6 @@ static struct volume_outcome outcomes[LAYOUT_MAX];
 /* volume of the layout by number in the sandbox */
 static uint32_t volume_of[SANDBOX_VOLUMES];
 static struct sandbox box = { .volumes = volumes };
-
-static void
-print_nothing(const char *error)
-{
-	struct buf b = BUF_INIT;
-
-	json_begin_object(&b, NULL);
-	json_u64(&b, "schema", 1);
-	json_text(&b, "layout", NULL);
-	json_bool(&b, "already", 0);
-	json_text(&b, "medium", hash);
-	if (error)
-		json_text(&b, "error", error);
-	json_begin_array(&b, "partitions");
-	json_end_array(&b);
-	json_end_object(&b);
-	puts(b.data);
-	buf_free(&b);
-}
-
-static void __attribute__((noreturn, format(printf, 2, 3)))
-refuse(int status, const char *fmt, ...)
-{
-	struct buf b = BUF_INIT;
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vprintf(&b, fmt, ap);
-	va_end(ap);
-	warn("%s", b.data);
-	print_nothing(b.data);
-	exit(status);
-}
 
 /* ---- what is to be mounted ---- */
 
@@ -157,7 +123,7 @@ plan_volume(uint32_t i)
 	s->point = layout.multi ? xasprintf("%s/p%u", point, v->num) :
 	    xstrdup(point);
 	if (make_dirs(s->point) < 0)
-		refuse(exit_for_errno(errno), "could not make %s: %s",
+		mount_command_refuse(exit_for_errno(errno), "could not make %s: %s",
 		    quoted(s->point), strerror(errno));
 	volume_of[box.count++] = i;
 }
@@ -273,7 +239,7 @@ start_keeper(struct answer *a)
 	}
 	close(pair[1]);
 	if (read_full(pair[0], a, sizeof *a) != (ssize_t)sizeof *a)
-		refuse(sig_caught() ? EXIT_SIGNAL + sig_caught() :
+		mount_command_refuse(sig_caught() ? EXIT_SIGNAL + sig_caught() :
 		    EXIT_FAILED, "the sandbox ended before it was ready");
 	return pair[0];
 }
@@ -336,15 +302,9 @@ describe(struct buf *b, const struct image *im, size_t mounted)
 	size_t losses = 0;
 	uint32_t i;
 
-	json_begin_object(b, NULL);
-	json_u64(b, "schema", 1);
-	json_text(b, "layout", layout.multi ? "multi" : "single");
-	json_bool(b, "already", 0);
-	json_text(b, "medium", hash);
+	mount_command_begin(b, layout.multi ? "multi" : "single");
 	json_bool(b, "sandbox", 1);
-	json_name(b, "image", im->path, strlen(im->path));
-	json_text(b, "table", *layout.table ? layout.table : NULL);
-	json_begin_array(b, "partitions");
+	mount_report_begin(b, im->path, &layout);
 	for (i = 0; i < layout.count; i++) {
 		const struct volume *v = &layout.volumes[i];
 
@@ -357,25 +317,8 @@ describe(struct buf *b, const struct image *im, size_t mounted)
 			    outcomes[i].status, *outcomes[i].reason ? ": " :
 			    "", outcomes[i].reason);
 	}
-	json_end_array(b);
-	json_begin_array(b, "skipped");
-	for (i = 0; i < layout.count; i++)
-		if (layout.volumes[i].kind == VOLUME_SKIP)
-			mount_report_skipped(b, &layout.volumes[i]);
-	json_end_array(b);
-	json_end_object(b);
+	mount_report_end(b, &layout);
 	return !mounted ? EXIT_FAILED : losses ? EXIT_PARTIAL : EXIT_DONE;
-}
-
-static void
-print_already(const char *json)
-{
-	static const char first[] = "\"already\":false";
-	const char *at = strstr(json, first);
-
-	if (at)
-		printf("%.*s\"already\":true%s\n", (int)(at - json), json,
-		    at + sizeof first - 1);
 }
 
 /* What is registered and still there: 1, and the registry is the caller's. */
@@ -397,21 +340,13 @@ recognise(struct image *im, const char *path)
 	struct stat st;
 
 	if (image_open(im, path, 1, &why) < 0)
-		refuse(EXIT_FAILED, "cannot use image %s: %s", quoted(path),
+		mount_command_refuse(EXIT_FAILED, "cannot use image %s: %s", quoted(path),
 		    why);
 	if (geteuid() == 0 && fstat(im->fd, &st) == 0 &&
 	    !(st.st_mode & S_IROTH))
-		refuse(EXIT_FAILED, "cannot use image %s: the guest of root "
+		mount_command_refuse(EXIT_FAILED, "cannot use image %s: the guest of root "
 		    "runs as nobody, who cannot read it", quoted(path));
-	if (layout_confined(&layout, im->fd, im->size, LOOK_MS) < 0)
-		refuse(exit_for_errno(errno), "could not recognise what is "
-		    "on %s: %s", quoted(im->path), strerror(errno));
-	if (*layout.content)
-		refuse(EXIT_FAILED, "cannot mount %s: %s", quoted(im->path),
-		    content_describe(layout.content));
-	if (!layout.multi && layout.volumes[0].kind == VOLUME_UNKNOWN)
-		refuse(EXIT_FAILED, "cannot mount %s: no partition table "
-		    "and no known file system is on it", quoted(im->path));
+	mount_command_recognise(&layout, im->fd, im->size, im->path, LOOK_MS);
 }
 
 static int
@@ -425,11 +360,11 @@ mount_medium(const char *path)
 	uint32_t i;
 
 	if (is_mounted(&reg)) {
-		print_already(reg.json);
+		mount_command_print_already(reg.json);
 		return reg.status;
 	}
 	if (sandbox_missing())
-		refuse(EXIT_NOPROG, "cannot make a sandbox: %s",
+		mount_command_refuse(EXIT_NOPROG, "cannot make a sandbox: %s",
 		    sandbox_missing());
 	recognise(&im, path);
 	/* a mount whose sshfs was killed together with its keeper */
@@ -447,7 +382,7 @@ mount_medium(const char *path)
 		lock_release(keeper_lock());
 	}
 	if (!a->ok)
-		refuse(EXIT_FAILED, "could not mount %s in a sandbox: %s",
+		mount_command_refuse(EXIT_FAILED, "could not mount %s in a sandbox: %s",
 		    quoted(path), a->why);
 	take_answer(a, &reg);
 	reg.dev = im.dev;
@@ -455,12 +390,55 @@ mount_medium(const char *path)
 	reg.status = status = describe(&json, &im, reg.count);
 	reg.json = buf_detach(&json);
 	if (reg.count && registry_write(&reg, run_dir, hash) < 0)
-		refuse(exit_for_errno(errno), "could not register the mounts "
+		mount_command_refuse(exit_for_errno(errno), "could not register the mounts "
 		    "of medium %s: %s", hash, strerror(errno));
 	if (reg.count && !sig_caught() && write_all(keeper, "k", 1) < 0)
-		refuse(EXIT_FAILED, "the sandbox ended");
+		mount_command_refuse(EXIT_FAILED, "the sandbox ended");
 	puts(reg.json);
 	return status;
+}
+
+/* Its processes may end while we are at it, and unmount it themselves. */
+static void
+unmount_all(const struct registry *reg)
+{
+	struct registry now = REGISTRY_INIT;
+	size_t i;
+
+	for (i = 0; i < reg->count; i++) {
+		char *path = medium_mount_path(point, reg->mounts[i].name);
+
+		if (sandbox_unmount(path, 0) < 0 && is_mounted(&now))
+			mount_command_refuse(EXIT_AGAIN, "could not unmount "
+			    "%s: it is in use", quoted(path));
+		free(path);
+	}
+}
+
+/* What is left when all processes of a sandbox were killed at once. */
+static int
+remove_remains(void)
+{
+	struct registry reg = REGISTRY_INIT;
+	int known = registry_read(&reg, run_dir, hash) == 0;
+	int mounts = medium_mounts_count(point);
+	size_t i;
+
+	if (!known && mounts <= 0)
+		return 0;
+	for (i = 0; i < reg.count; i++) {
+		char *path = medium_mount_path(point, reg.mounts[i].name);
+
+		sandbox_unmount(path, 1);
+		rmdir(path);
+		free(path);
+	}
+	sandbox_unmount(point, 1);
+	lock_release(keeper_lock());
+	rmdir(point);
+	registry_remove(run_dir, hash);
+	registry_free(&reg);
+	return 1;
 }
 
 static int
@@ -469,28 +447,23 @@ unmount_medium(void)
 	struct registry reg = REGISTRY_INIT;
 	struct buf users = BUF_INIT;
 	int use = use_lock(hash, LOCK_EXCLUSIVE);
-	size_t i;
 
 	if (use < 0 && errno == EWOULDBLOCK) {
 		use_lock_holders(hash, &users);
-		refuse(EXIT_AGAIN, "medium %s is in use by process %s", hash,
-		    users.data);
+		mount_command_refuse(EXIT_AGAIN, "medium %s is in use by "
+		    "process %s", hash, users.data);
 	}
-	if (!is_mounted(&reg))
-		refuse(EXIT_REFUSED, "medium %s is not mounted", hash);
-	for (i = 0; i < reg.count; i++) {
-		char *path = medium_mount_path(point, reg.mounts[i].name);
-
-		if (sandbox_unmount(path, 0) < 0)
-			refuse(EXIT_AGAIN, "could not unmount %s: it is in "
-			    "use", quoted(path));
-		free(path);
+	if (is_mounted(&reg)) {
+		unmount_all(&reg);
+		/* the keeper ends with its sshfs */
+		lock_release(keeper_lock());
+	} else if (!remove_remains()) {
+		mount_command_refuse(EXIT_REFUSED, "medium %s is not mounted",
+		    hash);
 	}
-	/* the keeper ends with its sshfs */
-	lock_release(keeper_lock());
 	use_lock_release(use);
 	registry_free(&reg);
-	print_nothing(NULL);
+	mount_command_print_nothing(NULL);
 	return EXIT_DONE;
 }
 
@@ -500,10 +473,10 @@ medium_status(void)
 	struct registry reg = REGISTRY_INIT;
 
 	if (!is_mounted(&reg)) {
-		print_nothing(NULL);
+		mount_command_print_nothing(NULL);
 		return EXIT_FAILED;
 	}
-	print_already(reg.json);
+	mount_command_print_already(reg.json);
 	return EXIT_DONE;
 }
 
@@ -583,9 +556,7 @@ main(int argc, char **argv)
 		die_usage("unknown command %s", quoted(verb));
 	prog_operands(mounting ? 3 : 2, mounting ? 3 : 2);
 	hash = prog_operand(1);
-	if (!medium_mountable(hash))
-		die_usage("%s is not a medium hash (16 to 64 lowercase "
-		    "hexadecimal digits)", quoted(hash));
+	mount_command_medium(hash);
 	prog_config();
 	run_dir = config_get(CONFIG_RUN_DIR);
 	find_point();

@@ -10,7 +10,7 @@
 struct task {
 	struct layout layout;
 	uint64_t size;
-	int fd, err;
+	int fd, limit_ms, err;
 };
 
 static int
@@ -18,7 +18,8 @@ recognise_work(void *arg)
 {
 	struct task *t = arg;
 
-	if (layout_recognise(&t->layout, t->fd, t->size) == 0)
+	if (layout_recognise(&t->layout, t->fd, t->size,
+	    t->limit_ms) == 0)
 		return 0;
 	t->err = errno;
 	return 1;
@@ -58,7 +59,7 @@ layout_sane(const struct layout *l, uint64_t size)
 	uint32_t i, j;
 
 	if (l->count > LAYOUT_MAX || !TERMINATED(l->table) ||
-	    !TERMINATED(l->content))
+	    !TERMINATED(l->content) || !TERMINATED(l->finding))
 		return 0;
 	for (i = 0; i < l->count; i++) {
 		if (!volume_sane(&l->volumes[i], size))
@@ -81,6 +82,8 @@ layout_confined(struct layout *l, int fd, uint64_t size, int timeout_ms)
 		return -1;
 	t->size = size;
 	t->fd = fd;
+	/* whatever it has found by then is worth having */
+	t->limit_ms = timeout_ms / 2;
 	rc = bounded_run(recognise_work, t, fd, timeout_ms, BOUNDED_NONE);
 	if (rc < 0) {
 		err = errno;

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "buf.h"
 #include "content_probe.h"
 #include "layout_probe.h"
 #include "volume_probe.h"
@@ -44,12 +46,12 @@ layout_find(struct layout *l, uint32_t num)
 	return NULL;
 }
 
-static int
-something_found(const struct layout *l)
+int
+layout_has_data(const struct layout *l, uint32_t from)
 {
 	uint32_t i;
 
-	for (i = 0; i < l->count; i++)
+	for (i = from; i < l->count; i++)
 		if (l->volumes[i].kind != VOLUME_UNKNOWN &&
 		    l->volumes[i].kind != VOLUME_SKIP)
 			return 1;
@@ -63,26 +65,6 @@ is_disc(const struct volume *v)
 	    !strcmp(v->fstype, "udf"));
 }
 
-/* Zip disks and superfloppies whose table is gone. */
-static int
-at_known_offset(struct layout_probe *p, struct volume *found)
-{
-	static const uint64_t offsets[] = { 16384, 32256, 1 << 20 };
-	size_t i;
-
-	for (i = 0; i < sizeof offsets / sizeof offsets[0]; i++) {
-		if (offsets[i] >= p->size)
-			break;
-		memset(found, 0, sizeof *found);
-		found->start = found->data = offsets[i];
-		found->size = found->length = p->size - offsets[i];
-		volume_probe(p->fd, found);
-		if (found->kind == VOLUME_FS)
-			return 1;
-	}
-	return 0;
-}
-
 static void
 only(struct layout *l, const struct volume *v)
 {
@@ -90,6 +72,13 @@ only(struct layout *l, const struct volume *v)
 	l->table[0] = '\0';
 	l->count = 1;
 	l->volumes[0] = *v;
+}
+
+/* Not all of a large image was looked at for that. */
+static int
+may_be_erased(const struct layout *l)
+{
+	return !strncmp(l->content, "all_", 4);
 }
 
 static int
@@ -103,39 +92,115 @@ name_content(struct layout_probe *p)
 	return !content && errno ? -1 : 0;
 }
 
+/* A GPT that an MBR with nothing in it hides, or that has none. */
+static int
+another_gpt(struct layout_probe *p)
+{
+	struct layout *kept = xmalloc(sizeof *kept);
+	int found;
+
+	*kept = *p->l;
+	p->l->count = 0;
+	found = layout_unprotected(p, 0) &&
+	    (!kept->count || layout_has_data(p->l, 0));
+	if (!found)
+		*p->l = *kept;
+	free(kept);
+	return found;
+}
+
+/* Zip disks begin like that, and what lost an MBR in front of one partition. */
+static int
+is_zip(const struct layout *l, uint32_t from)
+{
+	const struct volume *v = &l->volumes[from];
+
+	return l->count == from + 1 && v->kind == VOLUME_FS &&
+	    (v->start == 16384 || v->start == 32256 || v->start == 1 << 20);
+}
+
+static void
+say_what_was_searched(struct layout_probe *p, const char *table,
+    uint32_t found)
+{
+	struct layout *l = p->l;
+	char upto[80] = "";
+
+	if (p->reached)
+		snprintf(upto, sizeof upto, ", as far as byte %llu",
+		    (unsigned long long)p->reached);
+	snprintf(l->finding, sizeof l->finding, "%s: a search%s found %u "
+	    "volume%s, and there may have been more", table, upto, found,
+	    found == 1 ? "" : "s");
+}
+
+/* No table says where anything is. */
+static void
+search_all(struct layout_probe *p, int limit_ms)
+{
+	struct layout *l = p->l;
+	uint32_t before = l->count, found = layout_search(p, 0, p->size,
+	    limit_ms);
+
+	if (!found)
+		return;
+	say_what_was_searched(p, l->multi ? "the partition table leads to "
+	    "nothing" : "the partition table is missing", found);
+	l->multi = 1;
+	if (is_zip(l, before)) {
+		struct volume v = l->volumes[before];
+
+		v.num = 0;
+		only(l, &v);
+	}
+}
+
+/* A table that has something may have lost some of it. */
+static void
+search_behind_chain(struct layout_probe *p, int limit_ms)
+{
+	uint64_t from, end;
+
+	if (layout_broken_chain(p, &from, &end))
+		say_what_was_searched(p, "the chain of logical partitions "
+		    "is broken", layout_search(p, from, end, limit_ms));
+}
+
 int
-layout_recognise(struct layout *l, int fd, uint64_t size)
+layout_recognise(struct layout *l, int fd, uint64_t size, int limit_ms)
 {
 	struct layout_probe p = { .fd = fd, .size = size, .l = l };
-	struct volume whole = { .length = size, .size = size }, offset;
+	struct volume whole = { .length = size, .size = size };
 
 	memset(l, 0, sizeof *l);
 	volume_probe(fd, &whole);
 	/* hybrid discs carry tables for other machines' sake */
 	if (is_disc(&whole)) {
-		only(l, &whole);
+		layout_disc(&p, &whole);
 		return 0;
 	}
 	l->multi = (uint32_t)layout_tables(&p, 0);
 	/* an old table below a newer file system has nothing where it says */
-	if (l->multi && something_found(l))
+	if (layout_has_data(l, 0)) {
+		search_behind_chain(&p, limit_ms);
 		return 0;
+	}
 	if (whole.kind != VOLUME_UNKNOWN) {
 		only(l, &whole);
 		layout_expand(&p, &l->volumes[0], 0);
 		return 0;
 	}
-	if (!l->multi && layout_unprotected(&p, 0)) {
+	if (another_gpt(&p) || layout_rescue(&p))
 		l->multi = 1;
-		if (something_found(l))
-			return 0;
-	}
-	if (at_known_offset(&p, &offset)) {
-		only(l, &offset);
+	if (layout_has_data(l, 0))
 		return 0;
-	}
-	if (l->multi)
-		return 0;
-	only(l, &whole);
-	return name_content(&p);
+	if (!l->multi && name_content(&p) < 0)
+		return -1;
+	if (!*l->content || may_be_erased(l))
+		search_all(&p, limit_ms);
+	if (l->count)
+		l->content[0] = '\0';
+	if (!l->count)
+		only(l, &whole);
+	return 0;
 }

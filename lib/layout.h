@@ -51,11 +51,19 @@ struct layout {
 	uint32_t count;
 	char table[16];		/* "dos", "gpt", "mac", "lvm", …, or "" */
 	char content[16];	/* content_probe(), where nothing was found */
+	/*
+	 * What people must know of the whole: one clause, "" none.  The table
+	 * was missing, say, and the volumes are what a search found.
+	 */
+	char finding[256];
 	struct volume volumes[LAYOUT_MAX];
 };
 
-/* 0, or -1 with errno when the image cannot be read. */
-int layout_recognise(struct layout *l, int fd, uint64_t size);
+/*
+ * 0, or -1 with errno when the image cannot be read.  limit_ms: for a search
+ * where the table is lost.
+ */
+int layout_recognise(struct layout *l, int fd, uint64_t size, int limit_ms);
 
 /*
  * The same in a child without rights, and what comes back is checked.  -1 with

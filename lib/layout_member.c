@@ -127,8 +127,9 @@ pieces_fit(const struct lvm_volume *lv, uint64_t length)
 }
 
 static void
-add_lv(struct layout_probe *p, const struct volume *pv, const struct lvm_meta *m,
-    const struct lvm_volume *lv, uint32_t num, int nesting)
+add_lv(struct layout_probe *p, const struct volume *pv,
+    const struct lvm_meta *m, const struct lvm_volume *lv, uint32_t num,
+    int nesting)
 {
 	uint64_t at = pv->data + (lv->count ? lv->pieces[0].start : 0);
 	struct volume *v = layout_add(p->l, num, at, lv->size);

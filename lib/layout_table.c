@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "fs_signature.h"
 #include "fsutil.h"
 #include "layout_probe.h"
 #include "volume_probe.h"
@@ -108,11 +109,32 @@ clip(struct volume *v, uint64_t image)
 	}
 }
 
+/*
+ * A damaged or rewritten table may give a file system less than it says it
+ * has; what lies behind the partition is in the image all the same.  Not all
+ * kernels would complain: FAT is mounted, and its files cannot be read.
+ */
+static void
+lengthen(const struct layout_probe *p, struct volume *v)
+{
+	uint64_t rest = p->base + p->size - v->start, extent;
+
+	if (v->kind != VOLUME_FS || v->truncated)
+		return;
+	extent = fs_extent(p->fd, v->fstype, v->start, rest);
+	/* one sector: NTFS has its second boot sector there, or has not */
+	if (extent <= v->size + 512 || rest <= v->size)
+		return;
+	v->length = extent < rest ? extent : rest;
+	layout_text(v->reason, sizeof v->reason,
+	    "its file system is larger than the partition");
+}
+
 static void
 add_partition(struct layout_probe *p, blkid_partition par, int nesting)
 {
 	uint64_t start = (uint64_t)blkid_partition_get_start(par);
-	uint64_t sectors = (uint64_t)blkid_partition_get_size(par);
+	uint64_t size = (uint64_t)blkid_partition_get_size(par);
 	const char *why = why_skipped(par);
 	int num = blkid_partition_get_partno(par);
 	struct volume *v;
@@ -120,12 +142,17 @@ add_partition(struct layout_probe *p, blkid_partition par, int nesting)
 	/* libblkid counts in 512-byte sectors whatever the table does */
 	if (num < 1 || num >= LAYOUT_MAX ||
 	    start > (UINT64_MAX - p->base) / 512 ||
-	    sectors > (UINT64_MAX - p->base - 512 * start) / 512)
+	    size > (UINT64_MAX - p->base - 512 * start) / 512)
+		v = NULL;
+	else
+		v = layout_add(p->l, p->before + (uint32_t)num,
+		    p->base + 512 * start, 512 * size);
+	if (!v) {
+		snprintf(p->l->finding, sizeof p->l->finding,
+		    "partition %d of the table is left out: its numbers are "
+		    "beyond all limits", num);
 		return;
-	v = layout_add(p->l, p->before + (uint32_t)num, p->base + 512 * start,
-	    512 * sectors);
-	if (!v)
-		return;
+	}
 	if (why) {
 		v->kind = VOLUME_SKIP;
 		v->length = 0;
@@ -134,6 +161,7 @@ add_partition(struct layout_probe *p, blkid_partition par, int nesting)
 	}
 	clip(v, p->base + p->size);
 	volume_probe(p->fd, v);
+	lengthen(p, v);
 	if (v->kind == VOLUME_UNKNOWN && is_bsd_swap(par))
 		v->kind = VOLUME_SWAP;
 	layout_expand(p, v, nesting);
@@ -154,7 +182,8 @@ size_for_table(const struct layout_probe *p, unsigned int sector)
 	int i;
 
 	if (pread_full(p->fd, header, sizeof header,
-	    (off_t)(p->base + sector)) != sizeof header || memcmp(header, "EFI PART", 8))
+	    (off_t)(p->base + sector)) != sizeof header ||
+	    memcmp(header, "EFI PART", 8))
 		return p->size;
 	for (i = 7; i >= 0; i--)
 		backup = backup << 8 | header[32 + i];
@@ -182,22 +211,31 @@ prolonged(const struct layout_probe *p, uint64_t size)
 	return fd;
 }
 
-/* 1 if there is a table; its partitions are added. */
+/* Where libblkid finds the table; the partitions are in the image. */
+struct table_file {
+	int fd;
+	uint64_t base, size;
+};
+
+/* How many partitions the table has; they are added. */
 static int
-read_table(struct layout_probe *p, unsigned int sector, int flags, int nesting)
+read_from(struct layout_probe *p, const struct table_file *t,
+    unsigned int sector, int flags, int nesting)
 {
-	uint64_t size = size_for_table(p, sector);
-	int fd = size > p->size ? prolonged(p, size) : p->fd;
-	blkid_probe pr = volume_probe_new(fd, fd == p->fd ? p->base : 0, size);
+	char *only[] = { (char *)(uintptr_t)p->only, NULL };
+	blkid_probe pr = volume_probe_new(t->fd, t->base, t->size);
 	blkid_partlist list;
 	int i, count = 0;
 
 	if (!pr)
-		goto out;
+		return 0;
 	blkid_probe_set_sectorsize(pr, sector);
 	blkid_probe_enable_partitions(pr, 1);
 	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_ENTRY_DETAILS |
 	    flags);
+	if (p->only)
+		blkid_probe_filter_partitions_type(pr, BLKID_FLTR_ONLYIN,
+		    only);
 	list = blkid_probe_get_partitions(pr);
 	if (list)
 		count = blkid_partlist_numof_partitions(list);
@@ -210,22 +248,50 @@ read_table(struct layout_probe *p, unsigned int sector, int flags, int nesting)
 	for (i = 0; i < count; i++)
 		skip_slice(p, blkid_partlist_get_partition(list, i));
 	blkid_free_probe(pr);
-out:
-	if (fd >= 0 && fd != p->fd)
-		close(fd);
-	return count > 0;
+	return count;
 }
 
 static int
+read_table(struct layout_probe *p, unsigned int sector, int flags, int nesting)
+{
+	struct table_file t = { p->fd, p->base, size_for_table(p, sector) };
+	int count;
+
+	if (t.size > p->size) {
+		t.fd = prolonged(p, t.size);
+		t.base = 0;
+	}
+	count = t.fd < 0 ? 0 : read_from(p, &t, sector, flags, nesting);
+	if (t.fd >= 0 && t.fd != p->fd)
+		close(t.fd);
+	return count > 0;
+}
+
+static const unsigned int sectors[] = { 512, 2048, 4096 };
+
+enum { SECTORS = sizeof sectors / sizeof sectors[0] };
+
+/*
+ * An MBR does not say how large its sectors are: those count with which
+ * something is where it says.
+ */
+static int
 read_with(struct layout_probe *p, int flags, int nesting)
 {
-	static const unsigned int sectors[] = { 512, 2048, 4096 };
-	size_t i;
+	uint32_t before = p->l->count;
+	size_t i, first = SECTORS;
 
-	for (i = 0; i < sizeof sectors / sizeof sectors[0]; i++)
-		if (read_table(p, sectors[i], flags, nesting))
+	for (i = 0; i < SECTORS; i++) {
+		if (!read_table(p, sectors[i], flags, nesting))
+			continue;
+		if (layout_has_data(p->l, before))
 			return 1;
-	return 0;
+		if (first == SECTORS)
+			first = i;
+		p->l->count = before;
+	}
+	return first < SECTORS && read_table(p, sectors[first], flags,
+	    nesting);
 }
 
 int
@@ -238,4 +304,25 @@ int
 layout_unprotected(struct layout_probe *p, int nesting)
 {
 	return read_with(p, BLKID_PARTS_FORCE_GPT, nesting);
+}
+
+int
+layout_table_from(struct layout_probe *p, int fd, uint64_t size,
+    unsigned int sector)
+{
+	struct table_file t = { fd, 0, size };
+
+	return read_from(p, &t, sector, BLKID_PARTS_FORCE_GPT, 0) > 0;
+}
+
+int
+layout_table(struct layout_probe *p, const char *type)
+{
+	int rc;
+
+	p->only = type;
+	rc = read_with(p, type && !strcmp(type, "gpt") ?
+	    BLKID_PARTS_FORCE_GPT : 0, 0);
+	p->only = NULL;
+	return rc;
 }

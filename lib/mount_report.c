@@ -1,11 +1,22 @@
 #include "mount_report.h"
 
+#include <string.h>
+
 #include "json.h"
 
 static const char *
 or_null(const char *s)
 {
 	return *s ? s : NULL;
+}
+
+void
+mount_report_begin(struct buf *b, const char *image, const struct layout *l)
+{
+	json_name(b, "image", image, strlen(image));
+	json_text(b, "table", or_null(l->table));
+	json_text(b, "finding", or_null(l->finding));
+	json_begin_array(b, "partitions");
 }
 
 void
@@ -29,13 +40,25 @@ mount_report_partition(struct buf *b, const struct volume *v,
 }
 
 void
-mount_report_skipped(struct buf *b, const struct volume *v)
+mount_report_end(struct buf *b, const struct layout *l)
 {
-	json_begin_object(b, NULL);
-	json_u64(b, "num", v->num);
-	json_u64(b, "start", v->start);
-	json_u64(b, "size", v->size);
-	json_text(b, "reason", v->reason);
+	uint32_t i;
+
+	json_end_array(b);
+	json_begin_array(b, "skipped");
+	for (i = 0; i < l->count; i++) {
+		const struct volume *v = &l->volumes[i];
+
+		if (v->kind != VOLUME_SKIP)
+			continue;
+		json_begin_object(b, NULL);
+		json_u64(b, "num", v->num);
+		json_u64(b, "start", v->start);
+		json_u64(b, "size", v->size);
+		json_text(b, "reason", v->reason);
+		json_end_object(b);
+	}
+	json_end_array(b);
 	json_end_object(b);
 }
 

@@ -90,6 +90,7 @@ take_object(struct mounted *m, const json_t *object)
 	    LAYOUT_MULTI : LAYOUT_SINGLE;
 	m->already = json_is_true(json_object_get(object, "already"));
 	m->table = string_of(object, "table");
+	m->finding = string_of(object, "finding");
 	m->error = string_of(object, "error");
 	m->partitions = xcalloc(json_array_size(list),
 	    sizeof *m->partitions);
@@ -240,8 +241,9 @@ worth_a_sandbox(const struct mounted *m)
 
 		if (!p->mount && (!strcmp(p->status, "unsupported_fs") ||
 		    !strcmp(p->status, "hung") ||
-		    /* a volume in pieces, and no device mapper here */
-		    (!strcmp(p->status, "lvm_detected") &&
+		    /* a volume in pieces, and no device mapper here; others
+		     * of which no file system is known are elsewhere */
+		    (!strcmp(p->status, "lvm_detected") && p->fstype &&
 		    p->num >= LAYOUT_LV_BASE)))
 			return 1;
 	}
@@ -355,6 +357,7 @@ mounted_free(struct mounted *m)
 	}
 	free(m->partitions);
 	free(m->table);
+	free(m->finding);
 	free(m->json);
 	free(m->error);
 	memset(m, 0, sizeof *m);

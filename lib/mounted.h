@@ -35,6 +35,7 @@ struct mounted {
 	enum mounted_layout layout;	/* LAYOUT_NONE: not mounted */
 	int already;
 	char *table;			/* "dos", "gpt", …; NULL: none */
+	char *finding;			/* of the whole, for people; NULL */
 	struct mounted_partition *partitions;
 	size_t count;
 	char *json;		/* the object as it was printed, or NULL */

@@ -421,6 +421,20 @@ save_partition(PGconn *db, const struct run_medium *m, const char *table,
 	return res ? 0 : -1;
 }
 
+/* That the table was lost, say, and partitions may be missing. */
+static int
+save_finding(PGconn *db, const char *hash, const char *finding)
+{
+	const char *params[] = { hash, finding };
+	PGresult *res = db_query_n(db, "UPDATE medium SET problems = "
+	    "nullif(coalesce(problems, '{}') - 'layout' || CASE WHEN "
+	    "$2::text IS NULL THEN '{}' ELSE jsonb_build_object('layout', "
+	    "$2::text) END, '{}') WHERE medium_hash = $1", 2, params);
+
+	PQclear(res);
+	return res ? 0 : -1;
+}
+
 static int
 save_layout(PGconn *db, const struct run_medium *m,
     const struct mounted *mounts)
@@ -437,7 +451,8 @@ save_layout(PGconn *db, const struct run_medium *m,
 	if (db_do(db, "UPDATE medium SET fs_type = (SELECT filesystem FROM "
 	    "medium_partition WHERE medium_hash = $1 AND filesystem IS NOT "
 	    "NULL ORDER BY number LIMIT 1) WHERE medium_hash = $1",
-	    m->hash) < 0)
+	    m->hash) < 0 ||
+	    save_finding(db, m->hash, mounts->finding) < 0)
 		return -1;
 	return db_commit(db);
 }

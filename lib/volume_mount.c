@@ -167,30 +167,6 @@ out:
 	return outcome;
 }
 
-/*
- * A damaged or rewritten table may give a file system less than it has; what
- * lies behind the partition is in the image all the same.
- */
-static enum fs_outcome
-attach_and_mount(const struct volume_place *p, int target,
-    const struct volume *v, struct volume_outcome *o)
-{
-	enum fs_outcome outcome = mount_within(p, target, v, o);
-	struct volume_outcome again = *o;
-	struct volume larger = *v;
-
-	if (outcome != FS_FAILED || v->pieces > 1 || v->data != v->start ||
-	    v->data + v->length >= p->image->size)
-		return outcome;
-	larger.length = p->image->size - v->data;
-	if (mount_within(p, target, &larger, &again) != FS_MOUNTED)
-		return outcome;
-	*o = again;
-	snprintf(o->reason, sizeof o->reason,
-	    "its file system is larger than the partition");
-	return FS_MOUNTED;
-}
-
 static void
 mount_fs(const struct volume_place *p, const char *name,
     const struct volume *v, struct volume_outcome *o)
@@ -209,7 +185,7 @@ mount_fs(const struct volume_place *p, const char *name,
 		    "could not make its mount point: %s", why);
 		return;
 	}
-	outcome = attach_and_mount(p, target, v, o);
+	outcome = mount_within(p, target, v, o);
 	close(target);
 	o->status = outcome == FS_UNSUPPORTED && v->pieces > 1 ?
 	    "lvm_detected" : words[outcome];

@@ -119,11 +119,12 @@ image, 1" iso; do
 	expect 1 sandbox status $H
 }
 
-@test "partitions are mounted at pN, also one that is broken beside them" {
+@test "partitions at pN, beside one that is broken and one that is cut short" {
 	need mcopy mtools
 	fat one
 	truncate -s 64M "$T/img/disk"
-	printf 'label: dos\nstart=2048, size=40960, type=6\nstart=45056, size=16384\nstart=65536, size=40960, type=6\n' |
+	# the third is smaller than its file system
+	printf 'label: dos\nstart=2048, size=40960, type=6\nstart=45056, size=16384\nstart=65536, size=20480, type=6\n' |
 		sfdisk -q "$T/img/disk"
 	dd if="$T/img/one" of="$T/img/disk" bs=1M seek=1 conv=notrunc status=none
 	dd if="$T/img/one" of="$T/img/disk" bs=1M seek=32 conv=notrunc status=none
@@ -134,6 +135,7 @@ image, 1" iso; do
 	has "$output" '"num":2,"device":null,"mount":null'
 	has "$output" '"reason":"no known file system is on it"'
 	has "$output" "\"num\":3,\"device\":\"ntt-sandbox\",\"mount\":\"$MNT/p3\""
+	has "$output" '"reason":"its file system is larger than the partition"'
 	"${me[@]}" diff -r "$T/tree" "$MNT/p1"
 	"${me[@]}" diff -r "$T/tree" "$MNT/p3"
 	dir=$(guest_dir)
@@ -320,6 +322,33 @@ raw_listing() {
 	expect 0 sandbox mount $H "$T/img/fat"
 	"${me[@]}" diff -r "$T/tree" "$MNT"
 	expect 0 sandbox unmount $H
+}
+
+@test "unmount where processes of the sandbox were killed: it cleans up" {
+	need mcopy mtools
+	local try rc
+	fat fat
+	seal fat
+	# all at once: nobody is left to unmount
+	expect 0 sandbox mount $H "$T/img/fat"
+	dir=$(guest_dir)
+	kill -9 "$(child sshfs)" "$(keeper)" "-$(child linux.uml)"
+	grep -qF "$MNT" /proc/self/mountinfo
+	expect 1 sandbox status $H
+	expect 0 sandbox unmount $H
+	nothing_left
+	[ ! -e "$MNT" ] && [ ! -e "$NTT_HOME/run/mount-$H.registry" ]
+	expect 2 sandbox unmount $H
+	# while they end
+	for try in 1 2 3; do
+		expect 0 sandbox mount $H "$T/img/fat"
+		dir=$(guest_dir)
+		kill -9 "$(child linux.uml)"
+		rc=0; sandbox unmount $H >/dev/null 2>"$T/err" || rc=$?
+		[ $rc = 0 ] || [ $rc = 2 ] || { cat "$T/err"; return 1; }
+		nothing_left
+		[ ! -e "$MNT" ]
+	done
 }
 
 @test "what cannot be mounted, what is in use, what is missing" {
