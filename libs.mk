@@ -26,3 +26,4 @@ LIBS_ntt-verify = $(DB_LIBS) -larchive -lzstd -ljansson
 LIBS_test_faultfile = -lfuse3
 LIBS_test_manyfs = -lfuse3
 LIBS_test_mounted = -ljansson
+LIBS_test_reframe = -lzstd

@@ -17,7 +17,9 @@ struct reader {
 	struct seekable *in;
 	struct archive *tar;
 	const char *member;		/* being read, NULL: none */
-	uint64_t done;
+	uint64_t done, given;		/* given: to libarchive */
+	const char *block;		/* what was given last */
+	size_t block_len;
 	void (*progress)(uint64_t bytes);
 	int (*stop)(void);
 	int err;			/* errno of the input */
@@ -60,6 +62,11 @@ get(struct archive *tar, void *arg, const void **bytes)
 	if (n < 0) {
 		r->err = errno;
 		archive_set_error(tar, errno, "%s", seekable_error(r->in));
+	}
+	if (n > 0) {
+		r->given += (uint64_t)n;
+		r->block = *bytes;
+		r->block_len = (size_t)n;
 	}
 	return n;
 }
@@ -225,20 +232,30 @@ prove_member(struct reader *r, struct archive_entry *e,
 	return 0;
 }
 
-/* libarchive stops at the end of the tar; the frames after it are zeros. */
+static int
+all_zeros(const char *p, size_t len)
+{
+	return len == 0 || (*p == 0 && !memcmp(p, p + 1, len - 1));
+}
+
+/*
+ * libarchive stops at the end of the tar; the rest of what it was given last,
+ * and the frames after it, are zeros.
+ */
 static int
 prove_rest(struct reader *r)
 {
+	uint64_t left = r->given - (uint64_t)archive_filter_bytes(r->tar, 0);
 	const void *bytes;
-	ssize_t n;
+	ssize_t n = 0;
+	int zeros_only = left <= r->block_len &&
+	    all_zeros(r->block + r->block_len - left, left);
 
-	while ((n = seekable_next(r->in, &bytes)) > 0) {
-		const char *p = bytes;
-
-		if (*p || memcmp(p, p + 1, (size_t)n - 1))
-			return fail(r, EBADMSG, "there is something after "
-			    "the end of the tar");
-	}
+	while (zeros_only && (n = seekable_next(r->in, &bytes)) > 0)
+		zeros_only = all_zeros(bytes, (size_t)n);
+	if (!zeros_only)
+		return fail(r, EBADMSG, "there is something after the end "
+		    "of the tar");
 	if (n == 0)
 		return 0;
 	r->err = errno;
