@@ -250,9 +250,8 @@ def mixed(rng, groups, most):
     return out
 
 
-def all_of(s, rng, a):
-    """Every case of a scenario that is prepared."""
-    groups = []
+def fault_cases(s):
+    """Every call of a run that nothing disturbs, and one more."""
     probe = Case(s, "fault", "none:0:EIO")
     s.restore()
     done = s.w.run(*s.command(), env=probe.environment("none:0:EIO"))
@@ -264,23 +263,44 @@ def all_of(s, rng, a):
     for family, kinds in FAULTS.items():
         for kind in kinds:
             at, _, error = kind.partition(":")
-            groups.append([Case(s, "fault", "%s:%d%s:%s" % (
-                family, n, at[1:], error))
-                for n in range(1, counts[family] + 2)])
-    if not s.early:
-        groups.append([Case(s, "sql", str(n))
-                       for n in range(1, count_statements(s) + 2)])
+            yield [Case(s, "fault", "%s:%d%s:%s" % (family, n, at[1:], error))
+                   for n in range(1, counts[family] + 2)]
+
+
+def count_steps(s):
     steps = os.path.join(s.w.dir, "steps")
     s.restore()
     s.w.run("stepper", "count", steps, *s.command())
     s.w.reap()
     with open(steps) as f:
-        steps = int(f.read())
-    for kind in ("kill", "term"):
+        return int(f.read())
+
+
+def all_of(s, rng, a, kinds):
+    """Every case of these kinds of a scenario that is prepared."""
+    groups = []
+    if "fault" in kinds:
+        groups += fault_cases(s)
+    if "sql" in kinds and not s.early:
+        groups.append([Case(s, "sql", str(n))
+                       for n in range(1, count_statements(s) + 2)])
+    steps = count_steps(s) if {"kill", "term"} & kinds else 0
+    for kind in sorted({"kill", "term"} & kinds):
         groups.append([Case(s, kind, str(n)) for n in range(1, steps + 2)])
     most = s.most if hasattr(s, "most") else \
-        10 ** 9 if a.all or a.case or a.list else MOST_OF_A_FAMILY
+        10 ** 9 if a.all or a.list else MOST_OF_A_FAMILY
     first = [Case(s, "order", "")] if s.ordered else []
     if hasattr(s, "race"):
         first.append(Case(s, "race", ""))
     return first + mixed(rng, groups, most)
+
+
+def named(s, names):
+    """The cases of a scenario that were asked for by their names."""
+    found = []
+    for name in names:
+        scenario, _, rest = name.partition("/")
+        kind, _, detail = rest.partition("/")
+        if scenario == s.name and hasattr(Case, "do_" + kind):
+            found.append(Case(s, kind, detail))
+    return found
