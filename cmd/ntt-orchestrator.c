@@ -578,8 +578,8 @@ parse_options(int argc, char **argv)
 	    opt.image || opt.load_only ? 0 : 1);
 	if (opt.image && opt.load_only)
 		die_usage("--image and --load-only exclude each other");
-	if (opt.sandbox && !opt.image)
-		die_usage("--sandbox is for --image");
+	if (opt.sandbox && opt.load_only)
+		die_usage("--sandbox mounts, and --load-only does not");
 	if (opt.sandbox)
 		mounted_use_sandbox();
 	prog_config();
@@ -658,6 +658,9 @@ main(int argc, char **argv)
 	run_medium_identify(&medium, operand, opt.image != NULL, opt.label,
 	    opt.force);
 	refuse_own_store();
+	if (opt.sandbox && !medium.is_image)
+		die_usage("--sandbox is for images and devices: there is "
+		    "nothing to mount of %s", quoted(operand));
 	/* of a device more may be rescued first */
 	if (!medium.device && run_image_failed(&medium, opt.force))
 		exit(EXIT_FAILED);

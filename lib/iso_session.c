@@ -13,7 +13,13 @@ enum {
 	SECTOR = 2048,
 	DESCRIPTOR = 16,	/* its sector in a session */
 	CHUNK = 512,		/* sectors read at a time */
-	CD = 450000		/* sectors: no CD has more, DVDs hardly sessions */
+	CD = 450000,		/* sectors: no CD has more */
+	/*
+	 * On larger discs the next session is searched for so far behind the
+	 * end of the last one.  What lies between them is 64 MiB on DVD-R and
+	 * less on all others.
+	 */
+	GAP = 65536
 };
 
 static uint32_t
@@ -46,34 +52,66 @@ begins_session(int fd, uint64_t start, const unsigned char *d, uint32_t at)
 	    le32(dir + 2) == root;
 }
 
+/* The sector behind a session's volume. */
+static uint64_t
+end_of(uint64_t session, const unsigned char *d)
+{
+	return session + le32(d + 80);
+}
+
+/* Where to go on that is no hole; end: nowhere. */
+static uint64_t
+skip_hole(int fd, uint64_t start, uint64_t at, uint64_t end)
+{
+	off_t data = lseek(fd, (off_t)(start + at * SECTOR), SEEK_DATA);
+
+	if (data < 0 && errno == ENXIO)
+		return end;
+	if (data > 0 && (uint64_t)data > start + at * SECTOR)
+		return ((uint64_t)data - start) / SECTOR;
+	return at;
+}
+
+static uint64_t
+limit(uint64_t at, uint64_t sectors)
+{
+	return sectors <= CD || sectors - at < GAP ? sectors : at + GAP;
+}
+
 uint32_t
 iso_last_session(int fd, uint64_t start, uint64_t length)
 {
-	unsigned char *chunk = xmalloc((size_t)CHUNK * SECTOR);
-	uint64_t sectors = length / SECTOR, at, end;
+	unsigned char *chunk = xmalloc((size_t)CHUNK * SECTOR), *d;
+	uint64_t sectors = length / SECTOR, at, end, behind;
 	uint32_t last = 0;
 	ssize_t n;
 	size_t i;
 
+	if (sectors > UINT32_MAX)
+		sectors = UINT32_MAX;
 	n = pread_full(fd, chunk, SECTOR,
 	    (off_t)(start + (uint64_t)DESCRIPTOR * SECTOR));
-	/* the size of the first session's volume */
-	at = n == SECTOR && root_of(chunk) ? le32(chunk + 80) : sectors;
-	end = sectors > CD ? at : sectors;
-	for (; at < end; at += CHUNK) {
-		off_t data = lseek(fd, (off_t)(start + at * SECTOR),
-		    SEEK_DATA);
-
-		if (data < 0 && errno == ENXIO)
-			break;
-		if (data > 0 && (uint64_t)data > start + at * SECTOR)
-			at = ((uint64_t)data - start) / SECTOR;
+	at = n == SECTOR && root_of(chunk) ? end_of(0, chunk) : sectors;
+	end = at < sectors ? limit(at, sectors) : 0;
+	while ((at = at < end ? skip_hole(fd, start, at, end) : end) < end) {
 		n = pread_full(fd, chunk, (size_t)CHUNK * SECTOR,
 		    (off_t)(start + at * SECTOR));
-		for (i = 0; n > 0 && i < (size_t)n / SECTOR; i++)
-			if (at + i >= DESCRIPTOR && begins_session(fd, start,
-			    chunk + i * SECTOR, (uint32_t)(at + i)))
-				last = (uint32_t)(at + i) - DESCRIPTOR;
+		for (i = 0; n > 0 && i < (size_t)n / SECTOR; i++) {
+			d = chunk + i * SECTOR;
+			if (at + i < DESCRIPTOR || !begins_session(fd, start,
+			    d, (uint32_t)(at + i)))
+				continue;
+			last = (uint32_t)(at + i) - DESCRIPTOR;
+			behind = end_of(last, d);
+			/* over its files, which may be images */
+			if (sectors > CD && behind > at + i &&
+			    behind < sectors) {
+				end = limit(behind, sectors);
+				at = behind - CHUNK;
+				break;
+			}
+		}
+		at += CHUNK;
 	}
 	free(chunk);
 	return last;

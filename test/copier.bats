@@ -20,6 +20,11 @@ count() {
 	sql "SELECT count(*) FROM inode WHERE $1"
 }
 
+teardown() {
+	# a test that failed may have left it
+	! mountpoint -q "$T/store" || umount -l "$T/store"
+}
+
 @test "copies a tree with every difficult name, once" {
 	difficult_tree "$T/src"
 	load_tree "$T/src"

@@ -18,10 +18,7 @@ teardown() {
 	local l
 	# first, so that nothing waits for it in the kernel
 	for l in $faults; do kill -9 "$l" 2>/dev/null; done
-	for l in $(losetup -ln -O NAME,BACK-FILE 2>/dev/null |
-		awk -v t="$T" 'index($0, t) { print $1 }'); do
-		losetup -d "$l"
-	done
+	detach_loops
 	for l in $(awk -v t="$T/" 'index($2, t) == 1 { print $2 }' \
 		/proc/self/mounts); do
 		umount -l "$l"

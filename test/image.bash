@@ -17,8 +17,7 @@ teardown() {
 		while IFS= read -r point; do
 			umount -l "$(printf %b "$point")"
 		done
-	losetup -n -O NAME,BACK-FILE | grep -F "$T" | cut -d' ' -f1 |
-		xargs -r -n 1 losetup -d
+	detach_loops
 	[ ! -s "$T/sums" ] || ( cd "$T" && sha256sum -c --quiet sums )
 }
 

@@ -30,6 +30,16 @@ need_loop() {
 	[ -e /dev/loop-control ] || skip "needs loop devices"
 }
 
+# detach_loops: devices of files below $T.  A file below a FUSE mount that is
+# gone has lost its place: "/image" is one that nothing serves any more.
+detach_loops() {
+	local l
+	for l in $(losetup -ln -O NAME,BACK-FILE 2>/dev/null |
+		awk -v t="$T" 'index($0, t) || $2 == "/image" { print $1 }'); do
+		losetup -d "$l" 2>/dev/null || :
+	done
+}
+
 # need PROGRAM PACKAGE
 need() {
 	command -v "$1" >/dev/null || skip "needs $1 (package $2)"

@@ -24,8 +24,7 @@ teardown() {
 			umount -l "$(printf %b "$point")"
 		done
 	[ -z "$fault" ] || kill -9 "$fault" || :
-	losetup -n -O NAME,BACK-FILE | grep -F "$T" | cut -d' ' -f1 |
-		xargs -r -n 1 losetup -d
+	detach_loops
 	[ ! -s "$T/sums" ] || ( cd "$T" && sha256sum -c --quiet sums )
 }
 

@@ -450,6 +450,20 @@ lvm_parts() {
 	lvm_parts 2
 }
 
+@test "logical volumes that lie elsewhere are no reason for a sandbox" {
+	need linux.uml user-mode-linux
+	need sshfs sshfs
+	lvm_member 0
+	# no volume in pieces that are all here
+	perl -pi -e 's/"pv0", 8 \]/"pv1", 8 ]/' "$T/pv"
+	place pv 0; place fs1 $((2048 + 3 * 8192))
+	expect 0 mounted mount $H "$T/i.img"
+	has "$output" "mounted 1 "
+	has "$output" "2 lvm_detected - -"
+	[ ! -e "$NTT_HOME/run/sandbox-$H.lock" ]
+	gone
+}
+
 @test "LVM1 is described" {
 	perl -e '
 		my $pv = pack("a2vV10", "HM", 1, 0, 1024, 4096, 1024, 8192, 4096,

@@ -129,6 +129,29 @@ check_complete() {
 	[ "$(query 'SELECT count(*) FROM medium_partition')" = 2 ]
 }
 
+@test "a lost partition table is a problem of the medium" {
+	need_loop
+	mkdir -p "$T/a" "$T/b"
+	echo one >"$T/a/f"; echo two >"$T/b/f"
+	mkfs.ext4 -q -d "$T/a" "$T/fa" 4M; mkfs.ext4 -q -d "$T/b" "$T/fb" 4M
+	truncate -s 16M "$T/x.img"
+	dd if="$T/fa" of="$T/x.img" bs=1M seek=1 conv=notrunc status=none
+	dd if="$T/fb" of="$T/x.img" bs=1M seek=8 conv=notrunc status=none
+	# something that tells it from others
+	head -c 4096 /dev/urandom | dd of="$T/x.img" bs=1M seek=15 \
+		conv=notrunc status=none
+	expect 0 orchestrate --no-archive --image "$T/x.img"
+	has "$stderr" "the partition table is missing"
+	has "$(query "SELECT problems->>'layout' FROM medium")" \
+		"partition table is missing: a search found 2 volumes"
+	has "$(query 'SELECT string_agg(reason, $$;$$) FROM medium_partition')" \
+		"found by its signature"
+	hash=$(hash_of "$T/x.img")
+	[ "$(cat "$NTT_HOME/archived/$hash/p1/f" \
+		"$NTT_HOME/archived/$hash/p2/f")" = "one
+two" ]
+}
+
 @test "kill -9 of any stage, then the same command again" {
 	difficult_tree "$T/src"
 	for i in {1..800}; do echo $((i % 500)) >"$T/src/$i"; done

@@ -26,10 +26,7 @@ teardown() {
 		/proc/self/mounts); do
 		umount -l "$l"
 	done
-	for l in $(losetup -ln -O NAME,BACK-FILE 2>/dev/null |
-		awk -v t="$T" 'index($0, t) { print $1 }'); do
-		losetup -d "$l"
-	done
+	detach_loops
 	return 0
 }
 

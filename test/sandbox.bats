@@ -426,7 +426,29 @@ raw_listing() {
 	diff -r "$T/tree" "$NTT_HOME/archived/$hash"
 	[ -f "$NTT_HOME/archives/$hash.tar.zst" ]
 	! grep -F "$T" /proc/self/mountinfo
-	expect 64 ntt-orchestrator --sandbox "$T/tree"
+	expect 64 "${me[@]}" ntt-orchestrator --sandbox "$T/tree"
+	has "$stderr" "nothing to mount"
+	expect 64 ntt-orchestrator --sandbox --load-only "$T/$hash.raw"
+}
+
+@test "the whole pipeline of a device, mounted by no kernel but the guest's" {
+	need_loop
+	need mcopy mtools
+	need b3sum b3sum
+	need ddrescue gddrescue
+	me=()
+	chown root "$NTT_HOME"
+	fat x.img
+	seal x.img
+	dev=$(losetup -r -f --show "$T/img/x.img")
+	ntt-orchestrator -q --sandbox --keep-mounted "$dev" 3>&- || {
+		losetup -d "$dev"; return 1; }
+	losetup -d "$dev"
+	hash=$(basename "$NTT_HOME"/img/*.img .img)
+	has "$(grep -F "$T" /proc/self/mountinfo)" 'fuse.sshfs ntt-sandbox'
+	diff -r "$T/tree" "$NTT_HOME/archived/$hash"
+	ntt-sandbox unmount "$hash" >/dev/null
+	! grep -F "$T" /proc/self/mountinfo
 }
 
 @test "which bytes of which file were lost, FAT and ISO 9660" {
@@ -468,11 +490,30 @@ raw_listing() {
 	# the image of another disc as a file is no session
 	cp "$T/first" "$T/tree/inner.iso"
 	genisoimage -quiet -R -o "$T/img/outer" "$T/tree"
+	# a DVD: each session of a gigabyte but for the last
+	far=$((1 << 19))
+	cp "$T/first" "$T/img/dvd"
+	perl -e 'open F, "+<", $ARGV[0]; seek F, 16 * 2048 + 80, 0;
+		print F pack("VN", $ARGV[1] - 20000, $ARGV[1] - 20000)' \
+		"$T/img/dvd" $far
+	for n in 1 2; do
+		genisoimage -quiet -R -C 0,$((n * far)) -M "$T/first" \
+			-o "$T/last" "$T/more"
+		dd if="$T/last" of="$T/img/dvd" bs=2048 seek=$((n * far)) \
+			conv=notrunc status=none
+		echo third >"$T/more/second"
+		perl -e 'open F, "+<", $ARGV[0]; seek F, ($ARGV[1] + 16) * 2048
+			+ 80, 0; print F pack("VN", ($ARGV[1] - 20000) x 2)' \
+			"$T/img/dvd" $far
+	done
 	seal iso outer
-	expect 0 sandbox mount $H "$T/img/iso"
-	[ "$("${me[@]}" cat "$MNT/second" "$MNT/d/Hello.txt")" = "second
+	for image in iso dvd; do
+		expect 0 sandbox mount $H "$T/img/$image"
+		word=$([ $image = iso ] && echo second || echo third)
+		[ "$("${me[@]}" cat "$MNT/second" "$MNT/d/Hello.txt")" = "$word
 hello" ]
-	expect 0 sandbox unmount $H
+		expect 0 sandbox unmount $H
+	done
 	expect 0 sandbox mount $H "$T/img/outer"
 	"${me[@]}" cmp "$T/first" "$MNT/inner.iso"
 	expect 0 sandbox unmount $H
