@@ -285,9 +285,11 @@ publish(struct copy_batch *b)
 	struct copy_half *h = &b->gathered;
 	size_t i;
 
-	for (i = 0; i < h->count; i++)
+	for (i = 0; i < h->count; i++) {
 		if (publish_item(b, &h->items[i]) < 0)
 			return -1;
+		queue_commit_push(b->queue);
+	}
 	memset(b->slots, 0, b->slot_count * sizeof *b->slots);
 	return 0;
 }
@@ -324,7 +326,7 @@ count(struct copy_totals *t, const struct queue_result *r)
 }
 
 static int
-commit(struct copy_batch *b)
+commit_begin(struct copy_batch *b)
 {
 	struct copy_half *h = &b->published;
 	size_t i;
@@ -338,7 +340,18 @@ commit(struct copy_batch *b)
 		item->r.damage = item->id[0] ? item->damage : NULL;
 		queue_batch_add(&b->rows, &item->r);
 	}
-	if (queue_commit(b->queue, &b->rows, h->ranges, h->range_count) < 0)
+	return queue_commit_begin(b->queue, &b->rows, h->ranges,
+	    h->range_count);
+}
+
+static int
+commit_end(struct copy_batch *b)
+{
+	struct copy_half *h = &b->published;
+	size_t i;
+
+	if (queue_commit_end(b->queue, &b->rows, h->ranges,
+	    h->range_count) < 0)
 		return -1;
 	for (i = 0; i < h->count; i++)
 		count(&b->totals, &h->items[i].r);
@@ -363,15 +376,22 @@ enum copy_flush
 copy_batch_flush(struct copy_batch *b)
 {
 	struct copy_half swap;
+	int published, err;
 
 	if (b->gathered.count == 0 && b->gathered.range_count == 0 &&
 	    b->published.count == 0 && b->published.range_count == 0)
 		return COPY_FLUSHED;
 	if (sync_store(b) < 0)
 		return COPY_NO_STORE;
-	if (commit(b) < 0)
+	/* the database works while the file system does */
+	if (commit_begin(b) < 0)
 		return COPY_NO_DATABASE;
-	if (publish(b) < 0)
+	published = publish(b);
+	err = errno;
+	if (commit_end(b) < 0)
+		return COPY_NO_DATABASE;
+	errno = err;
+	if (published < 0)
 		return COPY_NO_STORE;
 	swap = b->published;
 	b->published = b->gathered;

@@ -108,10 +108,16 @@ void queue_batch_add(struct queue_batch *b, const struct queue_result *r);
 
 /*
  * Commits the results, and the ends of ranges, in one transaction and one
- * round trip; the batch is empty afterwards.  A crash of the server may lose
- * it until queue_finish_medium().
+ * round trip: begin hands them over, the server works while the caller does
+ * something else and pushes now and then, and end waits for the answer; the
+ * batch is empty then.  All three with the same arguments, and nothing else
+ * asked of the database between begin and end.  A crash of the server may lose
+ * the commit until queue_finish_medium().
  */
-int queue_commit(struct queue *q, struct queue_batch *b,
+int queue_commit_begin(struct queue *q, struct queue_batch *b,
+	const struct queue_range *finished, size_t finished_count);
+void queue_commit_push(struct queue *q);
+int queue_commit_end(struct queue *q, struct queue_batch *b,
 	const struct queue_range *finished, size_t finished_count);
 /* Gives a claimed range back, undone. */
 int queue_release(struct queue *q, const struct queue_range *range);

@@ -317,22 +317,26 @@ drain(PGconn *db)
 }
 
 static int
-commit_once(struct queue *q, struct queue_batch *b,
+begin(struct queue *q, struct queue_batch *b,
     const struct queue_range *finished, size_t finished_count, int careful)
 {
-	int rc;
+	/* so that a statement longer than a socket's buffer does not wait */
+	if (PQenterPipelineMode(q->db) == 1 &&
+	    PQsetnonblocking(q->db, 1) == 0 &&
+	    send_commit(q, b, finished, finished_count, careful) == 0)
+		return 0;
+	PQclear(db_check(q->db, NULL));
+	return -1;
+}
 
-	if (PQenterPipelineMode(q->db) != 1) {
-		PQclear(db_check(q->db, NULL));
-		return -1;
-	}
-	rc = send_commit(q, b, finished, finished_count, careful);
-	if (rc == 0)
-		rc = drain(q->db);
-	else
-		db_check(q->db, NULL);
+static int
+end(struct queue *q)
+{
+	int rc = drain(q->db);
+
+	PQsetnonblocking(q->db, 0);
 	if (PQexitPipelineMode(q->db) != 1 && rc == 0) {
-		db_check(q->db, NULL);
+		PQclear(db_check(q->db, NULL));
 		rc = -1;
 	}
 	if (rc < 0 && PQstatus(q->db) == CONNECTION_OK)
@@ -348,17 +352,43 @@ lost_a_race(const struct queue *q)
 	    !strcmp(db_sqlstate(), "23505");
 }
 
+static int
+nothing_to_commit(const struct queue_batch *b, size_t finished_count)
+{
+	return b->count == 0 && finished_count == 0;
+}
+
 int
-queue_commit(struct queue *q, struct queue_batch *b,
+queue_commit_begin(struct queue *q, struct queue_batch *b,
+    const struct queue_range *finished, size_t finished_count)
+{
+	if (nothing_to_commit(b, finished_count))
+		return 0;
+	return begin(q, b, finished, finished_count, 0);
+}
+
+void
+queue_commit_push(struct queue *q)
+{
+	/* what fails here fails again in queue_commit_end() */
+	if (PQisnonblocking(q->db))
+		PQflush(q->db);
+}
+
+int
+queue_commit_end(struct queue *q, struct queue_batch *b,
     const struct queue_range *finished, size_t finished_count)
 {
 	int rc;
 
-	if (b->count == 0 && finished_count == 0)
+	if (nothing_to_commit(b, finished_count))
 		return 0;
-	rc = commit_once(q, b, finished, finished_count, 0);
-	if (rc < 0 && lost_a_race(q))
-		rc = commit_once(q, b, finished, finished_count, 1);
+	rc = end(q);
+	if (rc < 0 && lost_a_race(q)) {
+		rc = begin(q, b, finished, finished_count, 1);
+		if (rc == 0)
+			rc = end(q);
+	}
 	if (rc == 0)
 		batch_reset(b);
 	return rc;

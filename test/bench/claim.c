@@ -5,7 +5,7 @@
  *		ranges, inodes and empty claims, the wall time of all, and the
  *		mean and slowest claim
  *	floor	the peer of drain: as many commits of one row by its key
- *	commit	results of INODES inodes through queue_commit(), in batches
+ *	commit	results of INODES inodes through queue_commit_begin(), in batches
  *	bare	the same columns in a bare UPDATE … FROM unnest
  *
  * Each worker is a process with a connection of its own; they begin together.
@@ -205,8 +205,10 @@ commit(int worker)
 	for (ino = first_of(worker); ino <= last; ino++) {
 		make_result(&r, id, ino);
 		queue_batch_add(&b, &r);
-		if ((b.count == BATCH || ino == last) &&
-		    queue_commit(&q, &b, NULL, 0) < 0)
+		if (b.count < BATCH && ino < last)
+			continue;
+		if (queue_commit_begin(&q, &b, NULL, 0) < 0 ||
+		    queue_commit_end(&q, &b, NULL, 0) < 0)
 			errx(1, "%s", db_error());
 	}
 	_exit(0);
