@@ -48,7 +48,8 @@ static const struct {
 	{ "exfat", "exfat", "fmask=0022,dmask=0022", "mount.exfat-fuse",
 	    FUSE_SAFE, "exfat-fuse", 0 },
 	{ "iso9660", "iso9660", "utf8", "fuseiso", FUSE_SAFE, "fuseiso", 0 },
-	{ "udf", "udf", "utf8", NULL, NULL, NULL, 0 },
+	/* its mark may be lost, or that of the ISO 9660 in front of it */
+	{ "udf", "udf", "utf8,novrs", NULL, NULL, NULL, 0 },
 	{ "squashfs", "squashfs", "", "squashfuse", FUSE_SAFE,
 	    "squashfuse", 0 },
 	{ "erofs", "erofs", "", NULL, NULL, NULL, 0 },

@@ -200,28 +200,50 @@ extent_of(const struct signature *s, const unsigned char *b, size_t len)
 	return product(count + s->more, unit);
 }
 
+/* A descriptor of UDF that says of itself which one it is, and where. */
+static int
+is_descriptor(const unsigned char *b, unsigned int id, uint64_t at)
+{
+	unsigned char sum = 0;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		sum = (unsigned char)(sum + (i == 4 ? 0 : b[i]));
+	return le(b, 0, 2) == id && le(b, 12, 4) == at && b[4] == sum;
+}
+
 /* Where its partition ends, by the first volume descriptors. */
 static uint64_t
-udf_extent(int fd, uint64_t start, uint64_t length)
+udf_end(int fd, uint64_t start, uint64_t length, uint64_t sector)
 {
-	enum { SECTOR = 2048, ANCHOR = 256, PARTITION = 5, TERMINATOR = 8,
+	enum { ANCHOR = 256, ANCHOR_ID = 2, PARTITION_ID = 5,
 		DESCRIPTORS = 64 };
 	unsigned char b[512];
 	uint64_t at, i;
 
-	if (length <= (ANCHOR + 1) * SECTOR || pread_full(fd, b, sizeof b,
-	    (off_t)(start + ANCHOR * SECTOR)) != sizeof b || le(b, 0, 2) != 2)
+	if (length <= (ANCHOR + 1) * sector || pread_full(fd, b, sizeof b,
+	    (off_t)(start + ANCHOR * sector)) != sizeof b ||
+	    !is_descriptor(b, ANCHOR_ID, ANCHOR))
 		return 0;
 	at = le(b, 20, 4);
-	for (i = 0; i < DESCRIPTORS && (at + i) * SECTOR < length; i++) {
+	for (i = 0; i < DESCRIPTORS && (at + i) * sector < length; i++) {
 		if (pread_full(fd, b, sizeof b,
-		    (off_t)(start + (at + i) * SECTOR)) != sizeof b ||
-		    le(b, 0, 2) == TERMINATOR)
+		    (off_t)(start + (at + i) * sector)) != sizeof b)
 			break;
-		if (le(b, 0, 2) == PARTITION)
-			return (le(b, 188, 4) + le(b, 192, 4)) * SECTOR;
+		if (is_descriptor(b, PARTITION_ID, at + i))
+			return (le(b, 188, 4) + le(b, 192, 4)) * sector;
 	}
 	return 0;
+}
+
+static uint64_t
+udf_extent(int fd, uint64_t start, uint64_t length)
+{
+	uint64_t end = udf_end(fd, start, length, 2048);
+
+	if (!end)
+		end = udf_end(fd, start, length, 512);
+	return end ? end : udf_end(fd, start, length, 4096);
 }
 
 static int
@@ -255,4 +277,37 @@ fs_extent(int fd, const char *fstype, uint64_t start, uint64_t length)
 		extent = fat_extent(b);
 	free(b);
 	return extent;
+}
+
+/* A file allocation table begins with the kind of medium and ones. */
+static int
+is_table(int fd, uint64_t at, unsigned char kind)
+{
+	unsigned char b[3];
+
+	return pread_full(fd, b, sizeof b, (off_t)at) == sizeof b &&
+	    b[0] == kind && b[1] == 0xff && b[2] == 0xff;
+}
+
+uint64_t
+fs_copy_distance(int fd, const char *fstype, uint64_t at)
+{
+	enum { FAT_COPY = 6, EXFAT_COPY = 12, FIXED = 0xf8 };
+	unsigned char b[512], kind = FIXED;
+	uint64_t distance, table;
+
+	if (pread_full(fd, b, sizeof b, (off_t)at) != sizeof b)
+		return 0;
+	if (!strcmp(fstype, "vfat")) {
+		distance = FAT_COPY * le(b, 11, 2);
+		table = le(b, 14, 2) * le(b, 11, 2);
+		kind = b[21];
+	} else if (!strcmp(fstype, "exfat") && b[108] < 16) {
+		distance = (uint64_t)EXFAT_COPY << b[108];
+		table = le(b, 80, 4) << b[108];
+	} else {
+		return 0;
+	}
+	return at >= distance && !is_table(fd, at + table, kind) &&
+	    is_table(fd, at - distance + table, kind) ? distance : 0;
 }

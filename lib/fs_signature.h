@@ -28,4 +28,10 @@ const char *fs_signature(const unsigned char *bytes, size_t len);
 uint64_t fs_extent(int fd, const char *fstype, uint64_t start,
 	uint64_t length);
 
+/*
+ * How far behind the start of its file system this boot sector at byte at of
+ * fd is, if it is the copy that FAT32 and exfat keep there; 0: it is none.
+ */
+uint64_t fs_copy_distance(int fd, const char *fstype, uint64_t at);
+
 #endif

@@ -109,14 +109,14 @@ another_gpt(struct layout_probe *p)
 	return found;
 }
 
-/* Zip disks begin like that, and what lost an MBR in front of one partition. */
+/* Zip disks begin like that, and what lost an MBR before one partition. */
 static int
 is_zip(const struct layout *l, uint32_t from)
 {
 	const struct volume *v = &l->volumes[from];
 
-	return l->count == from + 1 && v->kind == VOLUME_FS &&
-	    (v->start == 16384 || v->start == 32256 || v->start == 1 << 20);
+	return l->count == from + 1 && (v->start == 0 || v->start == 16384 ||
+	    v->start == 32256 || v->start == 1 << 20);
 }
 
 static void
@@ -152,6 +152,9 @@ search_all(struct layout_probe *p, int limit_ms)
 
 		v.num = 0;
 		only(l, &v);
+		/* of a whole medium its reason says all */
+		if (v.start == 0)
+			l->finding[0] = '\0';
 	}
 }
 
@@ -164,6 +167,44 @@ search_behind_chain(struct layout_probe *p, int limit_ms)
 	if (layout_broken_chain(p, &from, &end))
 		say_what_was_searched(p, "the chain of logical partitions "
 		    "is broken", layout_search(p, from, end, limit_ms));
+}
+
+/*
+ * Arrays and pools have superblocks at the end: it may be that of the last
+ * partition, and the image no member at all.
+ */
+static int
+may_be_of_a_partition(const struct layout_probe *p, const struct volume *v)
+{
+	return p->empty_array || (v->kind == VOLUME_FOREIGN &&
+	    (strstr(v->fstype, "raid_member") ||
+	    !strcmp(v->fstype, "zfs_member")));
+}
+
+static void
+search_instead(struct layout_probe *p, int limit_ms)
+{
+	struct layout *kept = xmalloc(sizeof *kept);
+
+	*kept = *p->l;
+	p->l->count = p->l->multi = 0;
+	search_all(p, limit_ms);
+	if (!p->l->count)
+		*p->l = *kept;
+	free(kept);
+}
+
+/* Of a table in parts entries may be lost, too. */
+static void
+search_beside(struct layout_probe *p, int limit_ms)
+{
+	uint32_t found = layout_search(p, 0, p->size, limit_ms);
+	size_t len = strlen(p->l->finding);
+
+	if (found)
+		snprintf(p->l->finding + len, sizeof p->l->finding - len,
+		    "; a search found %u volume%s besides", found,
+		    found == 1 ? "" : "s");
 }
 
 int
@@ -188,12 +229,19 @@ layout_recognise(struct layout *l, int fd, uint64_t size, int limit_ms)
 	if (whole.kind != VOLUME_UNKNOWN) {
 		only(l, &whole);
 		layout_expand(&p, &l->volumes[0], 0);
+		if (may_be_of_a_partition(&p, &whole))
+			search_instead(&p, limit_ms);
 		return 0;
 	}
-	if (another_gpt(&p) || layout_rescue(&p))
+	if (another_gpt(&p))
 		l->multi = 1;
 	if (layout_has_data(l, 0))
 		return 0;
+	if (layout_rescue(&p)) {
+		l->multi = 1;
+		search_beside(&p, limit_ms);
+		return 0;
+	}
 	if (!l->multi && name_content(&p) < 0)
 		return -1;
 	if (!*l->content || may_be_erased(l))

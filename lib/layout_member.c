@@ -40,6 +40,7 @@ expand_array(struct layout_probe *p, struct volume *v, int nesting)
 	    "member of a RAID1 without a file system on it");
 	if (found && v->num == 0)
 		p->l->multi = 1;
+	p->empty_array = !found;
 }
 
 static void
@@ -195,7 +196,7 @@ layout_expand(struct layout_probe *p, struct volume *v, int nesting)
 		expand_raid(p, v, nesting + 1);
 	else if (v->kind == VOLUME_LVM)
 		expand_lvm(p, v, nesting + 1);
-	else if (v->kind == VOLUME_FOREIGN)
+	else if (v->kind == VOLUME_FOREIGN && !*v->reason)
 		snprintf(v->reason, sizeof v->reason,
 		    "%s is not a file system that can be mounted", v->fstype);
 }

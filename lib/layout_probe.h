@@ -21,6 +21,7 @@ struct layout_probe {
 	uint64_t base, size;	/* what is looked at, in the image */
 	uint32_t before;	/* what the numbers in its table begin after */
 	const char *only;	/* one kind of table, NULL: any */
+	int empty_array;	/* the last RAID1 had nothing on it */
 	uint64_t reached;	/* where a search was given up, 0: it was not */
 	struct layout *l;
 };

@@ -160,8 +160,9 @@ layout_rescue(struct layout_probe *p)
 		if (with_entries(p, 2 * sector, sector) ||
 		    with_entries(p, whole - sector - TABLE, sector)) {
 			layout_text(p->l->finding, sizeof p->l->finding,
-			    "both headers of the GUID partition table are "
-			    "lost: the partitions are those of its entries");
+			    "no copy of the GUID partition table is "
+			    "whole: the partitions are those of the "
+			    "entries that are left");
 			return 1;
 		}
 	}

@@ -71,7 +71,7 @@ look(struct search *s, uint64_t at, const char *type)
 {
 	struct layout_probe *p = s->p;
 	struct volume v = { .start = at, .data = at };
-	uint64_t rest = s->image - at, extent = 0;
+	uint64_t rest = s->image - at, extent = 0, copy;
 	struct volume *added;
 
 	if (!type && covered_to(p->l, at))
@@ -87,12 +87,21 @@ look(struct search *s, uint64_t at, const char *type)
 		return 0;
 	if (!extent)
 		extent = fs_extent(p->fd, v.fstype, at, rest);
+	copy = fs_copy_distance(p->fd, v.fstype, at);
+	if (copy) {
+		v.kind = VOLUME_FOREIGN;
+		v.start = v.data = at - copy;
+		rest += copy;
+		snprintf(v.reason, sizeof v.reason, "its first sector is "
+		    "lost; a copy of it is at byte %llu",
+		    (unsigned long long)at);
+	}
 	v.truncated = extent > rest;
 	v.size = extent ? extent : FS_SIGNATURE_REACH;
 	/* 0: until the next one begins, as it does not say where it ends */
 	v.length = !extent || !strcmp(v.fstype, "udf") ||
 	    !strcmp(v.fstype, "iso9660") ? 0 : v.length;
-	added = layout_add(p->l, 0, at, v.size);
+	added = layout_add(p->l, 0, v.start, v.size);
 	if (added)
 		*added = v;
 	return added != NULL;
@@ -236,9 +245,11 @@ settle(struct search *s)
 			v->length = end - v->start;
 		if (v->size == FS_SIGNATURE_REACH)
 			v->size = v->length;
-		layout_text(v->reason, sizeof v->reason, v->truncated ?
-		    "no table leads to it; it ends beyond the image" :
-		    "no table leads to it: it was found by its signature");
+		if (!*v->reason)
+			layout_text(v->reason, sizeof v->reason, v->truncated ?
+			    "no table leads to it; it ends beyond the image" :
+			    "no table leads to it: it was found by its "
+			    "signature");
 	}
 }
 
@@ -257,8 +268,8 @@ layout_search(struct layout_probe *p, uint64_t from, uint64_t end,
 	free(s.bytes);
 	settle(&s);
 	found = p->l->count - s.first;
-	for (i = 0; i < found; i++)
-		layout_expand(p, &p->l->volumes[s.first + i], 0);
+	for (i = s.first; i < s.first + found; i++)
+		layout_expand(p, &p->l->volumes[i], 0);
 	p->reached = s.at < s.end ? s.at : 0;
 	return found;
 }

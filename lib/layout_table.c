@@ -118,12 +118,13 @@ static void
 lengthen(const struct layout_probe *p, struct volume *v)
 {
 	uint64_t rest = p->base + p->size - v->start, extent;
+	/* NTFS has its second boot sector there, or has not */
+	uint64_t may_lack = !strcmp(v->fstype, "ntfs") ? 512 : 0;
 
 	if (v->kind != VOLUME_FS || v->truncated)
 		return;
 	extent = fs_extent(p->fd, v->fstype, v->start, rest);
-	/* one sector: NTFS has its second boot sector there, or has not */
-	if (extent <= v->size + 512 || rest <= v->size)
+	if (extent <= v->size + may_lack || rest <= v->size)
 		return;
 	v->length = extent < rest ? extent : rest;
 	layout_text(v->reason, sizeof v->reason,

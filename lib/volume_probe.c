@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "fs_signature.h"
 #include "fsutil.h"
 #include "iso_session.h"
 #include "layout_probe.h"
@@ -97,6 +98,31 @@ fit_hfsplus(int fd, struct volume *v)
 		v->length = size;
 }
 
+/*
+ * A disc of which the first descriptor is lost: UDF is found by its anchor,
+ * and ISO 9660 named by the descriptors that follow.
+ */
+static void
+damaged_disc(int fd, struct volume *v)
+{
+	enum { SECTOR = 2048, SECOND = 17 };
+	unsigned char d[6];
+
+	if (fs_extent(fd, "udf", v->data, v->length)) {
+		v->kind = VOLUME_FS;
+		layout_text(v->fstype, sizeof v->fstype, "udf");
+		layout_text(v->reason, sizeof v->reason,
+		    "its first descriptor is lost");
+	} else if (v->length > SECOND * SECTOR && pread_full(fd, d, sizeof d,
+	    (off_t)v->data + SECOND * SECTOR) == sizeof d &&
+	    !memcmp(d + 1, "CD001", 5)) {
+		v->kind = VOLUME_FOREIGN;
+		layout_text(v->fstype, sizeof v->fstype, "iso9660");
+		layout_text(v->reason, sizeof v->reason,
+		    "its primary volume descriptor is lost");
+	}
+}
+
 void
 volume_probe(int fd, struct volume *v)
 {
@@ -115,8 +141,10 @@ volume_probe(int fd, struct volume *v)
 	blkid_free_probe(pr);
 	if (rc == -2)
 		take_first(fd, v);
+	if (v->kind == VOLUME_UNKNOWN)
+		damaged_disc(fd, v);
 	if (!strcmp(v->fstype, "hfsplus"))
 		fit_hfsplus(fd, v);
-	if (!strcmp(v->fstype, "iso9660"))
+	if (v->kind == VOLUME_FS && !strcmp(v->fstype, "iso9660"))
 		v->session = iso_last_session(fd, v->data, v->length);
 }

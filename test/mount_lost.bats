@@ -45,17 +45,16 @@ two" ]
 
 @test "MBR lost: far away, at old and new borders of partitions" {
 	local at
+	# no holes to skip
+	head -c 280M /dev/zero | tr '\0' x >"$T/i.img"
 	# behind the part of which every sector is looked at
 	for at in $((200 * 2048)) $((30 * 16065)) $((30 * 16065 + 63)); do
-		truncate -s 0 "$T/i.img"; truncate -s 400M "$T/i.img"
-		# no holes to skip
-		head -c 300M /dev/zero | tr '\0' x | dd of="$T/i.img" bs=1M \
-			conv=notrunc status=none
 		place fs2 $at
 		try 0
 		finding "a search found 1 volume,"
 		part 1 "\"start\":$((at * 512))" '"status":"ok"'
 		gone
+		zero $at 16384
 	done
 }
 
@@ -77,7 +76,7 @@ two" ]
 		done
 		try 0
 		has "$output" '"table":"gpt"'
-		finding "both headers of the GUID partition table are lost"
+		finding "no copy of the GUID partition table is whole"
 		part 1 '"start":2097152,"size":8388608' '"status":"ok"'
 		part 2 '"start":20971520,"size":10485760'
 		has "$output" '"skipped":[{"num":3'
@@ -85,7 +84,7 @@ two" ]
 		# the copy at the end is left
 		zero 2 32
 		try 0
-		finding "both headers"
+		finding "no copy of the GUID"
 		both; gone
 		# nothing is left
 		zero 131000 72
@@ -93,6 +92,19 @@ two" ]
 		finding "partition table is missing: a search found 2 volumes"
 		both; gone
 	done
+}
+
+@test "GPT with entries lost in both copies: the others, and a search" {
+	printf 'label: gpt\n%s\n%s\n%s\n%s\nstart=81920,size=16384\n' \
+		start={2048,20480,40960,61440},size=16384 | sfdisk -q "$T/i.img"
+	place fs1 2048; place fs2 81920
+	# the first four entries of each
+	zero 2 1; zero 131039 1
+	try 0
+	part 5 '"status":"ok"' '"start":41943040' '"reason":null'
+	part 6 '"status":"ok"' '"start":1048576' 'found by its signature'
+	finding "entries that are left; a search found 1 volume besides"
+	gone
 }
 
 @test "GPT with 4096-byte sectors that lost its headers" {
@@ -104,7 +116,7 @@ two" ]
 	place fs1 2048; place fs2 32768
 	zero 0 16; zero 131064 8
 	try 0
-	finding "both headers"
+	finding "no copy of the GUID"
 	part 2 '"start":16777216,"size":8388608' '"status":"ok"'
 	both; gone
 }
@@ -165,6 +177,65 @@ two" ]
 	try 0
 	finding "a search found 1 volume,"
 	part 1 '"start":50331648' '"status":"ok"'
+	gone
+}
+
+@test "MBR lost, and the last partition is a member of a RAID1" {
+	place fs1 2048; place fs2 20480
+	perl -e 'my @w = (0) x 1024;
+		@w[0..10] = (0xa92b4efc, 0, 90, 0, 0, 1, 0, 1, 8192, 2, 2);
+		@w[992..996] = (1, 7, 1, 1, 6);
+		print pack("V*", @w)' >"$T/super"
+	# where one of the whole disk would be, too
+	place super $((20480 + ((131072 - 20480) & ~127) - 128))
+	[ "$(blkid -p -o value -s TYPE "$T/i.img")" = linux_raid_member ]
+	try 0
+	finding "partition table is missing: a search found 2 volumes"
+	both
+	gone
+}
+
+@test "FAT32 and exfat with their first sector lost: named, where they begin" {
+	need mkfs.vfat dosfstools
+	need mkfs.exfat exfatprogs
+	mkfs.vfat -F 32 -C "$T/fat" 40000 >/dev/null
+	truncate -s 20M "$T/exfat"; mkfs.exfat "$T/exfat" >/dev/null
+	place fat 4096; place exfat 90112
+	zero 4096 1; zero 90112 1
+	expect 1 "$helper" mount $H "$T/i.img"
+	parts=$(sed 's/{"num"/\n{"num"/g' <<<"$output")
+	part 1 '"fstype":"vfat"' '"start":2097152,"size":40960000' \
+		'its first sector is lost; a copy of it is at byte 2100224'
+	part 2 '"fstype":"exfat"' '"start":46137344' 'copy of it'
+	finding "a search found 2 volumes"
+	# the only thing on the medium
+	cp "$T/fat" "$T/i.img"; zero 0 1
+	expect 1 "$helper" mount $H "$T/i.img"
+	has "$output" '"num":0,'
+	has "$output" '"start":0,"size":40960000'
+}
+
+@test "ISO 9660 without its first descriptor is named, UDF is mounted" {
+	need genisoimage genisoimage
+	genisoimage -quiet -R -J -o "$T/i.img" "$T/one"
+	zero 64 4
+	expect 1 "$helper" mount $H "$T/i.img"
+	has "$output" '"fstype":"iso9660","status":"unsupported_fs"'
+	has "$output" 'its primary volume descriptor is lost'
+	rm "$T/i.img"
+	genisoimage -quiet -R -udf -o "$T/i.img" "$T/one"
+	zero 64 4
+	# by a kernel that has it: mount_uml.bats
+	"$helper" mount $H "$T/i.img" >"$T/out" || :
+	has "$(cat "$T/out")" '"fstype":"udf"'
+	has "$(cat "$T/out")" 'its first descriptor is lost'
+}
+
+@test "a partition that is one sector short" {
+	printf 'label: dos\nstart=2048,size=16383\n' | sfdisk -q "$T/i.img"
+	place fs1 2048
+	try 0
+	part 1 '"status":"ok"' 'larger than the partition'
 	gone
 }
 

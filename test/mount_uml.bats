@@ -72,6 +72,9 @@ fat() {
 		sfdisk -q --wipe never "$img/ziptable"
 	genisoimage -quiet -R -J -o "$img/iso" "$W/tree"
 	genisoimage -quiet -R -udf -o "$img/bridge" "$W/tree"
+	cp "$img/bridge" "$img/damaged"
+	dd if=/dev/zero of="$img/damaged" bs=2048 seek=16 count=1 \
+		conv=notrunc status=none
 	xorriso -as mkisofs -quiet -hfsplus -R -o "$img/hybrid" "$W/tree"
 	dd if="$img/hybrid" of="$img/hfsplus" bs=512 skip=128 status=none
 	boot <<-'X'
@@ -81,6 +84,7 @@ fat() {
 	check ziptable /p4 '"num":4' &&
 	check iso "" '"fstype":"iso9660","status":"ok"' &&
 	check bridge "" '"fstype":"udf","status":"ok"' &&
+	check damaged "" '"fstype":"udf","status":"ok"' &&
 	check hybrid "" '"fstype":"iso9660","status":"ok"' &&
 	check hfsplus "" '"fstype":"hfsplus","status":"ok"'
 	X
