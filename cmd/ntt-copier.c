@@ -17,6 +17,7 @@
 #include "copy_inode.h"
 #include "db.h"
 #include "diag.h"
+#include "fibmap_child.h"
 #include "kmsg.h"
 #include "log.h"
 #include "medium_source.h"
@@ -594,14 +595,14 @@ open_source(void)
 
 /* Which files lie over what was not rescued is only known from a map. */
 static void
-open_damage(void)
+open_damage(int mapper)
 {
 	char *error;
 
 	if (!medium.image_path)
 		return;
 	copier.damage = damage_open(db, medium.hash, medium.image_path,
-	    &error);
+	    mapper, &error);
 	if (error)
 		warn("damaged files cannot be told from others: %s", error);
 	free(error);
@@ -631,7 +632,7 @@ open_queue(void)
 int
 main(int argc, char **argv)
 {
-	int lock, status;
+	int lock, status, mapper = -1;
 
 	parse_options(argc, argv);
 	db = db_open();
@@ -647,12 +648,14 @@ main(int argc, char **argv)
 		die_errno("could not lock %s for use: %m", medium.hash);
 	open_source();
 	copier.kmsg = kmsg_open();
+	if (medium.image_path && geteuid() == 0)
+		mapper = fibmap_start(opt.user);
 	if (privilege_drop(opt.user) < 0)
 		die_errno("could not give up root rights: %m");
 	log_open(config_get(CONFIG_LOG_DIR), prog.name, medium.hash);
 	open_destination();
 	open_magic();
-	open_damage();
+	open_damage(mapper);
 	sig_catch();
 	copier.health_known = medium.health != NULL;
 	if (copier_init(&copier, &queue, opt.paranoid, interrupted) < 0)

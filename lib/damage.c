@@ -15,6 +15,7 @@
 #include "buf.h"
 #include "config.h"
 #include "db.h"
+#include "fibmap_child.h"
 #include "sandbox_walk.h"
 
 static int
@@ -50,12 +51,14 @@ map_of(const char *image)
 }
 
 struct damage *
-damage_open(PGconn *db, const char *medium, const char *image, char **error)
+damage_open(PGconn *db, const char *medium, const char *image, int mapper,
+    char **error)
 {
 	struct damage *d = xcalloc(1, sizeof *d);
 	char *path = map_of(image);
 	struct stat st;
 
+	d->mapper = mapper;
 	*error = NULL;
 	if (access(path, F_OK) < 0 || stat(image, &st) < 0)
 		goto none;
@@ -82,6 +85,8 @@ damage_close(struct damage *d)
 {
 	if (!d)
 		return;
+	if (d->mapper >= 0)
+		close(d->mapper);
 	mapfile_free(&d->map);
 	free(d->parts);
 	free(d);
@@ -169,37 +174,59 @@ find_spot(struct sandbox_spot *spot, int fd)
 	return found;
 }
 
-/* The guest of a sandbox is asked; of what it says nothing is believed. */
+/* What is lost of places that somebody named, and whom nobody believes. */
 static char *
-in_sandbox(const struct damage *d, const struct damage_part *part, int fd,
-    uint64_t size, int *beyond_end)
+lost_of(const struct damage *d, const struct damage_part *part,
+    const struct fibmap_place *p, size_t count, uint64_t size,
+    int *beyond_end)
 {
-	struct sandbox_place *p = NULL;
-	struct sandbox_spot spot;
 	struct buf lost = BUF_INIT;
-	uint64_t start, last = 0;
-	size_t count, i;
-	int known;
+	uint64_t start, length, last = 0;
+	size_t i;
 
-	if (!find_spot(&spot, fd))
-		return xstrdup("");
-	known = sandbox_places(&spot, config_get(CONFIG_RUN_DIR), &p,
-	    &count) == 0;
-	sandbox_spot_free(&spot);
-	for (i = 0; known && i < count && p[i].logical < size; i++) {
-		if (p[i].length > size - p[i].logical)
-			p[i].length = size - p[i].logical;
+	for (i = 0; i < count && p[i].logical < size; i++) {
+		length = p[i].length;
+		if (length > size - p[i].logical)
+			length = size - p[i].logical;
 		start = part->start + p[i].physical;
-		*beyond_end |= start + p[i].length > d->image_size;
-		put_lost(d, &lost, start, p[i].logical, p[i].length, &last);
+		*beyond_end |= start + length > d->image_size;
+		put_lost(d, &lost, start, p[i].logical, length, &last);
 	}
-	free(p);
-	if (!known || lost.len == 0) {
-		buf_free(&lost);
-		return known ? NULL : xstrdup("");
-	}
+	if (lost.len == 0)
+		return NULL;
 	buf_putc(&lost, '}');
 	return buf_detach(&lost);
+}
+
+static int
+places_in_sandbox(int fd, struct fibmap_place **p, size_t *count)
+{
+	struct sandbox_spot spot;
+	int rc;
+
+	if (!find_spot(&spot, fd))
+		return -1;
+	rc = sandbox_places(&spot, config_get(CONFIG_RUN_DIR), p, count);
+	sandbox_spot_free(&spot);
+	return rc;
+}
+
+/* Where FIEMAP does not answer: the guest of a sandbox, or FIBMAP. */
+static char *
+ask_others(const struct damage *d, const struct damage_part *part, int fd,
+    uint64_t size, int *beyond_end)
+{
+	struct fibmap_place *p = NULL;
+	size_t count = 0;
+	char *lost;
+	int rc = is_fuse(fd) ? places_in_sandbox(fd, &p, &count) :
+	    d->mapper < 0 ? -1 : fibmap_ask(d->mapper, fd, size, &p, &count);
+
+	if (rc < 0)
+		return xstrdup("");
+	lost = lost_of(d, part, p, count, size, beyond_end);
+	free(p);
+	return lost;
 }
 
 char *
@@ -224,14 +251,16 @@ damage_of(const struct damage *d, int fd, unsigned int partition,
 		return xstrdup("");
 	size = (uint64_t)st.st_size;
 	if (is_fuse(fd))
-		return in_sandbox(d, part, fd, size, beyond_end);
+		return ask_others(d, part, fd, size, beyond_end);
 	while (more && offset < size) {
 		memset(&u.map, 0, sizeof u.map);
 		u.map.fm_start = offset;
 		u.map.fm_length = size - offset;
 		u.map.fm_extent_count = EXTENTS;
-		if (ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0)
-			goto unknown;
+		if (ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0) {
+			buf_free(&lost);
+			return ask_others(d, part, fd, size, beyond_end);
+		}
 		more = u.map.fm_mapped_extents == EXTENTS;
 		for (i = 0; i < u.map.fm_mapped_extents; i++) {
 			const struct fiemap_extent *e = &u.map.fm_extents[i];

@@ -2,8 +2,8 @@
  * Which bytes of a file lie where the imager could not read?  ddrescue leaves
  * such areas as zeros, and the file reads without any error.
  *
- * The extents of the file (FIEMAP) are compared with the map beside the image;
- * in a sandbox the guest is asked.  Where a file system does not say where its
+ * The extents of the file (FIEMAP, or its blocks by FIBMAP) are compared with
+ * the map beside the image; in a sandbox the guest is asked.  Where a file system does not say where its
  * bytes are (FUSE drivers, btrfs, whose addresses are not those of the disk)
  * the answer is "unknown".
  */
@@ -23,15 +23,18 @@ struct damage {
 		uint64_t start;		/* of the file system in the image */
 	} *parts;
 	size_t part_count;
+	int mapper;			/* of fibmap_start(), or -1 */
 };
 
 /*
+ * Takes over mapper, a socket of fibmap_start() or -1.
+ *
  * NULL without *error: there is no map, or it says that every byte was
  * rescued.  NULL with *error (caller frees): there is one and it cannot be
  * used.  The partitions come from the catalogue.
  */
 struct damage *damage_open(PGconn *db, const char *medium, const char *image,
-	char **error);
+	int mapper, char **error);
 void damage_close(struct damage *d);	/* NULL is fine */
 
 /*

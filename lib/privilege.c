@@ -11,9 +11,8 @@
 #include "config.h"
 
 static int
-keep_read_search(void)
+keep_only(cap_value_t wanted)
 {
-	cap_value_t wanted = CAP_DAC_READ_SEARCH;
 	cap_t caps = cap_init();
 	int rc = -1;
 
@@ -26,7 +25,7 @@ keep_read_search(void)
 }
 
 int
-privilege_drop(const char *user)
+privilege_keep(const char *user, int capability)
 {
 	const struct invoker *who = config_invoker();
 	struct passwd *pw;
@@ -45,5 +44,11 @@ privilege_drop(const char *user)
 	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
 	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0))
 		return -1;
-	return keep_read_search();
+	return keep_only(capability);
+}
+
+int
+privilege_drop(const char *user)
+{
+	return privilege_keep(user, CAP_DAC_READ_SEARCH);
 }

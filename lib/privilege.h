@@ -8,5 +8,7 @@
  * with errno (ENOENT: no such user).
  */
 int privilege_drop(const char *user);
+/* The same, keeping another capability (capabilities(7)). */
+int privilege_keep(const char *user, int capability);
 
 #endif

@@ -283,7 +283,7 @@ sandbox_walk(struct walk *w, const char *root,
 
 /* They ascend and do not overlap. */
 static int
-in_order(const struct sandbox_place *p, size_t count)
+in_order(const struct fibmap_place *p, size_t count)
 {
 	uint64_t end = 0;
 	size_t i;
@@ -310,8 +310,8 @@ take_places(int fd, struct buf *all)
 			return f.err ? -1 : 0;
 		}
 		if (f.kind != SANDBOX_PLACE || f.len > SANDBOX_FRAME_MAX ||
-		    f.len % sizeof(struct sandbox_place) ||
-		    all->len / sizeof(struct sandbox_place) > PLACES_MAX)
+		    f.len % sizeof(struct fibmap_place) ||
+		    all->len / sizeof(struct fibmap_place) > PLACES_MAX)
 			return malformed();
 		buf_reserve(all, f.len);
 		if (read_full(fd, all->data + all->len, f.len) !=
@@ -323,7 +323,7 @@ take_places(int fd, struct buf *all)
 
 int
 sandbox_places(const struct sandbox_spot *spot, const char *run_dir,
-    struct sandbox_place **places, size_t *count)
+    struct fibmap_place **places, size_t *count)
 {
 	struct timeval limit = { .tv_sec = SILENCE_S };
 	int fd = connect_to(run_dir, spot->hash), rc = -1, err;
@@ -422,68 +422,17 @@ obey(struct walker *k, char *room, const char *dir)
 	return send_frame(k, SANDBOX_END, err, "", "", 0);
 }
 
-/* Others that answer 0 do not know, or have found damage. */
 static int
-has_holes(int fd)
+send_places(void *arg, const struct fibmap_place *places, size_t n)
 {
-	struct statfs v;
-
-	return fstatfs(fd, &v) == 0 && (v.f_type == EXT4_SUPER_MAGIC ||
-	    v.f_type == XFS_SUPER_MAGIC);
-}
-
-static int
-send_places(struct walker *k, struct buf *b)
-{
-	int rc = send_frame(k, SANDBOX_PLACE, 0, "", b->data, b->len);
-
-	buf_reset(b);
-	return rc;
-}
-
-/* FIBMAP, which more file systems have than FIEMAP, and root may ask. */
-static int
-find_places(struct walker *k, int fd, uint64_t size, struct buf *b)
-{
-	struct sandbox_place one = { 0 };
-	uint64_t block;
-	int unit, at, holes = has_holes(fd);
-
-	if (ioctl(fd, FIGETBSZ, &unit) < 0)
-		return -1;
-	for (block = 0; block * (uint64_t)unit < size; block++) {
-		errno = EFBIG;
-		at = (int)block;
-		if (block > INT_MAX || ioctl(fd, FIBMAP, &at) < 0)
-			return -1;
-		errno = ENODATA;
-		if (at < 0 || (at == 0 && !holes))
-			return -1;
-		if (at == 0)
-			continue;
-		if (one.length && one.logical + one.length == block *
-		    (uint64_t)unit && one.physical + one.length ==
-		    (uint64_t)at * (uint64_t)unit) {
-			one.length += (uint64_t)unit;
-			continue;
-		}
-		if (one.length)
-			buf_put(b, &one, sizeof one);
-		if (b->len >= BLOCK && send_places(k, b) < 0)
-			return -1;
-		one = (struct sandbox_place){ block * (uint64_t)unit,
-			(uint64_t)at * (uint64_t)unit, (uint64_t)unit };
-	}
-	if (one.length)
-		buf_put(b, &one, sizeof one);
-	return b->len ? send_places(k, b) : 0;
+	return send_frame(arg, SANDBOX_PLACE, 0, "", (const char *)places,
+	    n * sizeof *places);
 }
 
 static int
 tell_places(struct walker *k, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct buf b = BUF_INIT;
 	struct stat st;
 	int err = 0;
 
@@ -491,9 +440,8 @@ tell_places(struct walker *k, const char *path)
 		err = errno;
 	else if (!S_ISREG(st.st_mode))
 		err = ENOTSUP;
-	else if (find_places(k, fd, (uint64_t)st.st_size, &b) < 0)
+	else if (fibmap_walk(fd, (uint64_t)st.st_size, send_places, k) < 0)
 		err = errno;
-	buf_free(&b);
 	if (fd >= 0)
 		close(fd);
 	return send_frame(k, SANDBOX_END, err, "", "", 0);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fibmap.h"
 #include "walk.h"
 
 /* What the source of such a mount is called. */
@@ -41,7 +42,7 @@ enum sandbox_frame_kind {
 	SANDBOX_RECORDS = 1,	/* records of a .raw; paths begin with "." */
 	SANDBOX_PROBLEM,	/* a path: "could not <doing> <path>: err" */
 	SANDBOX_END,		/* err: as of walk_tree(), 0: it is complete */
-	SANDBOX_PLACE		/* an array of struct sandbox_place */
+	SANDBOX_PLACE		/* an array of struct fibmap_place */
 };
 
 struct sandbox_frame {
@@ -50,11 +51,6 @@ struct sandbox_frame {
 	int32_t err;
 	uint32_t fs_type;	/* of the volume, as statfs(2) has it */
 	char doing[24];
-};
-
-/* So many bytes of the file are there in its volume. */
-struct sandbox_place {
-	uint64_t logical, physical, length;
 };
 
 enum { SANDBOX_FRAME_MAX = 4 << 20 };
@@ -85,7 +81,7 @@ int sandbox_walk(struct walk *w, const char *root,
  * is known of them.
  */
 int sandbox_places(const struct sandbox_spot *spot, const char *run_dir,
-	struct sandbox_place **places, size_t *count);
+	struct fibmap_place **places, size_t *count);
 
 /*
  * One frame but the last, with f->len bytes behind its header.  0, or -1 with
