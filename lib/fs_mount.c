@@ -40,7 +40,8 @@ static const struct {
 	{ "ext4", "ext4", "noload", "fuse2fs", FUSE_SAFE, "fuse2fs", 0 },
 	{ "ext4dev", "ext4", "noload", "fuse2fs", FUSE_SAFE, "fuse2fs", 0 },
 	{ "xfs", "xfs", "norecovery,nouuid", NULL, NULL, NULL, 0 },
-	{ "btrfs", "btrfs", "rescue=nologreplay", NULL, NULL, NULL, 0 },
+	/* what has copies is read without the other devices */
+	{ "btrfs", "btrfs", "rescue=nologreplay,degraded", NULL, NULL, NULL, 0 },
 	/* the kernel's driver has no way to leave a dirty journal alone */
 	{ "ntfs", "ntfs3", "", "ntfs-3g", FUSE_SAFE ",norecover",
 	    "ntfs-3g", 1 },

@@ -158,15 +158,52 @@ search_all(struct layout_probe *p, int limit_ms)
 	}
 }
 
+/* Nothing is in it, and it cannot be where the table says. */
+static int
+is_nonsense(const struct layout *l, const struct volume *v)
+{
+	uint32_t i;
+
+	if (v->kind != VOLUME_UNKNOWN || v->truncated)
+		return 0;
+	for (i = 0; i < l->count; i++) {
+		const struct volume *other = &l->volumes[i];
+
+		if (other->kind != VOLUME_UNKNOWN &&
+		    other->kind != VOLUME_SKIP && other->start >= v->start &&
+		    other->start - v->start < v->size)
+			return 1;
+	}
+	return v->start == 0;
+}
+
+static int
+has_nonsense(const struct layout *l)
+{
+	uint32_t i;
+
+	for (i = 0; i < l->count; i++)
+		if (is_nonsense(l, &l->volumes[i]))
+			return 1;
+	return 0;
+}
+
 /* A table that has something may have lost some of it. */
 static void
-search_behind_chain(struct layout_probe *p, int limit_ms)
+search_for_lost(struct layout_probe *p, int limit_ms)
 {
 	uint64_t from, end;
+	uint32_t found;
 
 	if (layout_broken_chain(p, &from, &end))
 		say_what_was_searched(p, "the chain of logical partitions "
 		    "is broken", layout_search(p, from, end, limit_ms));
+	if (!has_nonsense(p->l))
+		return;
+	found = layout_search(p, 0, p->size, limit_ms);
+	if (found)
+		say_what_was_searched(p, "the partition table is damaged",
+		    found);
 }
 
 /*
@@ -223,7 +260,7 @@ layout_recognise(struct layout *l, int fd, uint64_t size, int limit_ms)
 	l->multi = (uint32_t)layout_tables(&p, 0);
 	/* an old table below a newer file system has nothing where it says */
 	if (layout_has_data(l, 0)) {
-		search_behind_chain(&p, limit_ms);
+		search_for_lost(&p, limit_ms);
 		return 0;
 	}
 	if (whole.kind != VOLUME_UNKNOWN) {

@@ -62,6 +62,19 @@ covered_to(const struct layout *l, uint64_t at)
 	return 0;
 }
 
+static int
+is_known(const struct layout *l, uint64_t at)
+{
+	uint32_t i;
+
+	for (i = 0; i < l->count; i++)
+		if (l->volumes[i].start == at &&
+		    l->volumes[i].kind != VOLUME_UNKNOWN &&
+		    l->volumes[i].kind != VOLUME_SKIP)
+			return 1;
+	return 0;
+}
+
 /*
  * Adds what begins at this byte, of which fs_signature() says type; NULL: it
  * says nothing, and only what libblkid is sure of counts.
@@ -74,7 +87,7 @@ look(struct search *s, uint64_t at, const char *type)
 	uint64_t rest = s->image - at, extent = 0, copy;
 	struct volume *added;
 
-	if (!type && covered_to(p->l, at))
+	if (is_known(p->l, at) || (!type && covered_to(p->l, at)))
 		return 0;
 	if (type)
 		extent = fs_extent(p->fd, type, at, rest);

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "volume_probe.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "fs_signature.h"
@@ -98,6 +99,19 @@ fit_hfsplus(int fd, struct volume *v)
 		v->length = size;
 }
 
+/* What lies on the others only cannot be read. */
+static void
+name_btrfs_member(int fd, struct volume *v)
+{
+	enum { DEVICES = 65536 + 0x88 };
+	unsigned char n[8];
+
+	if (pread_full(fd, n, sizeof n, (off_t)v->data + DEVICES) == sizeof n &&
+	    (n[0] > 1 || n[1]))
+		snprintf(v->reason, sizeof v->reason,
+		    "one of %d devices of a btrfs", n[0] | n[1] << 8);
+}
+
 /*
  * A disc of which the first descriptor is lost: UDF is found by its anchor,
  * and ISO 9660 named by the descriptors that follow.
@@ -145,6 +159,8 @@ volume_probe(int fd, struct volume *v)
 		damaged_disc(fd, v);
 	if (!strcmp(v->fstype, "hfsplus"))
 		fit_hfsplus(fd, v);
+	if (!strcmp(v->fstype, "btrfs"))
+		name_btrfs_member(fd, v);
 	if (v->kind == VOLUME_FS && !strcmp(v->fstype, "iso9660"))
 		v->session = iso_last_session(fd, v->data, v->length);
 }

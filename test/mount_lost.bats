@@ -240,6 +240,46 @@ two" ]
 	gone
 }
 
+@test "an MBR with a damaged entry: what it led to is found" {
+	printf 'label: dos\n%s\n%s\n' start={2048,20480},size=16384 |
+		sfdisk -q "$T/i.img"
+	place fs1 2048; place fs2 20480
+	# it begins at sector 0
+	printf '\0\0\0\0' | dd of="$T/i.img" bs=1 seek=470 conv=notrunc \
+		status=none
+	try 3
+	part 1 '"status":"ok"' '"start":1048576'
+	part 2 '"status":"failed"' '"start":0'
+	part 3 '"status":"ok"' '"start":10485760'
+	[ "$(grep -c '"status"' <<<"$parts")" = 3 ]
+	finding "partition table is damaged: a search found 1 volume,"
+	gone
+	# a flag that no entry has
+	printf '\7' | dd of="$T/i.img" bs=1 seek=446 conv=notrunc status=none
+	try 0
+	finding "a search found 2 volumes"
+	both
+	gone
+}
+
+@test "one device of a btrfs of two: what it has copies of is there" {
+	need mkfs.btrfs btrfs-progs
+	grep -qw btrfs /proc/filesystems || skip "needs btrfs in the kernel"
+	local a b
+	rm "$T/i.img"; truncate -s 130M "$T/i.img" "$T/other"
+	a=$(losetup -f --show "$T/i.img") b=$(losetup -f --show "$T/other")
+	mkfs.btrfs -q -d raid1 -m raid1 "$a" "$b" >/dev/null
+	mkdir "$T/rw"
+	mount -o "device=$a,device=$b" "$a" "$T/rw"
+	cp "$T/one/data" "$T/rw/"
+	umount "$T/rw"
+	losetup -d "$a"; losetup -d "$b"; rm "$T/other"
+	try 0
+	part 0 '"fstype":"btrfs"' 'one of 2 devices of a btrfs'
+	cmp "$T/one/data" "$MNT/data"
+	gone
+}
+
 @test "an archive of images is an archive, random bytes are unknown" {
 	tar -C "$T" -cf "$T/i.img" fs1 fs2
 	expect 1 "$helper" mount $H "$T/i.img"
