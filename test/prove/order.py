@@ -10,7 +10,10 @@ nothing.  So, of everything below the roots of NTT_HOME:
   remove   a source goes only after the archive was synced, read back in full
            since, named, that name synced, and the catalogue told
   replace  no name in the tree of links is missing for a moment
-  exit     at exit 0 nothing is unsynced
+  exit     at exit 0, or 3, nothing is unsynced
+
+An image and its map are written under their names, by ddrescue and for days;
+what ddrescue said is a log.
 """
 import os
 import re
@@ -20,7 +23,7 @@ CALLS = ("openat,openat2,open,creat,write,pwrite64,writev,pwritev,sendfile,"
          "rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdir,"
          "mkdirat,unlink,unlinkat,read,pread64,readv,preadv,sendto,"
          "clone,clone3,fork,vfork,exit_group")
-ROOTS = ("by-hash", "archived", "raw", "archives", "img", "reports")
+ROOTS = ("by-hash", "archived", "raw", "archives", "img", "reports", "out")
 LINE = re.compile(r"(\d+) +([a-z0-9_]+)\((.*)\) += (-?\d+|\?)(.*)$", re.S)
 UNFINISHED = re.compile(r"(\d+) +([a-z0-9_]+)\((.*) <unfinished \.\.\.>$", re.S)
 RESUMED = re.compile(r"(\d+) +<\.\.\. ([a-z0-9_]+) resumed>(.*)$", re.S)
@@ -116,6 +119,8 @@ class Model:
     def ours(self, path):
         if path == self.home:
             return True
+        if path.endswith("-ddrescue.log"):
+            return False
         return any(path.startswith("%s/%s/" % (self.home, r)) or
                    path == "%s/%s" % (self.home, r) for r in ROOTS)
 
@@ -141,7 +146,8 @@ class Model:
         if path in self.final:
             self.bad("%s is written to after it became %s", path,
                      self.final[path])
-        elif not unnamed and not self.is_temporary(path):
+        elif not unnamed and not self.is_temporary(path) and \
+                not path.startswith(self.home + "/out/"):
             self.bad("%s is written to under its final name", path)
         self.dirty[path] = self.by
         self.got[path] = 0
@@ -222,9 +228,9 @@ class Model:
                     text else str(result)
             return
         if name == "exit_group":
-            if pid == self.first and text.startswith("0"):
+            if pid == self.first and text in ("0", "3"):
                 for u in self.unsynced():
-                    self.bad("exit 0 and %s is not synced", u)
+                    self.bad("exit %s and %s is not synced", text, u)
             return
         if result < 0:
             return
