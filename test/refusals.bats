@@ -136,3 +136,49 @@ archivable() {
 	[ ! -e "$NTT_HOME/img/$M.img" ]
 	zstd -qdc "$NTT_HOME/archives/$M.tar.zst" | tar -t | grep -q jsonl
 }
+
+@test "what a copier reads is not unmounted meanwhile" {
+	need_root
+	fresh_db
+	mkdir -p "$T/src"
+	echo x >"$T/src/file"
+	ntt-enum -q "$T/src" $M - | ntt-loader -q - $M >/dev/null
+	# it can commit when it has been looked at
+	coproc psql -XAtq "$NTT_DB_URL" 3>&-
+	echo 'BEGIN; LOCK blobs IN EXCLUSIVE MODE; SELECT 1;' >&"${COPROC[1]}"
+	read -r -t 20 _ <&"${COPROC[0]}"
+	ntt-copier -q -m $M 3>&- &
+	copier=$!
+	status=0
+	for ((i = 0; i < 200 && status != 75; i++)); do
+		status=0
+		ntt-mount-helper -q unmount $M >/dev/null 2>"$T/err" || status=$?
+		[ $status = 75 ] || sleep 0.05
+	done
+	echo 'COMMIT; \q' >&"${COPROC[1]}"
+	wait $copier
+	[ $status = 75 ]
+	grep "medium $M is in use by process $copier" "$T/err"
+	expect 2 ntt-mount-helper -q unmount $M
+}
+
+@test "no link is followed, out of the tree of a medium or into it" {
+	fresh_db
+	mkdir -p "$T/src/d/deep" "$T/src/e/deep" "$T/outside/deep" \
+		"$NTT_HOME/archived/$M"
+	echo inside >"$T/src/d/deep/x"
+	echo kept >"$T/src/e/deep/y"
+	echo secret >"$T/outside/deep/y"
+	ntt-enum -q "$T/src" $M - | ntt-loader -q - $M >/dev/null
+	# who copies has rights that a link on a medium, or in the tree, wants
+	ln -s "$T/outside" "$NTT_HOME/archived/$M/d"
+	rm -r "$T/src/e"
+	ln -s "$T/outside" "$T/src/e"
+	expect 3 ntt-copier -q -m $M
+	[ "$(ls "$T/outside/deep")" = y ]
+	id=$(b3sum --no-names "$T/outside/deep/y")
+	[ "$(sql "SELECT count(*) FROM blobs WHERE blobid = '$id'")" = 0 ]
+	sql "SELECT error_type FROM inode JOIN path USING (medium_hash, dev, ino)
+		WHERE path IN ('d/deep/x', 'e/deep/y') ORDER BY path" >"$T/types"
+	diff "$T/types" - <<<$'path_error\npath_error'
+}
