@@ -169,7 +169,7 @@ def clear(base):
         except OSError:
             continue
     unmount(base + "/", base + "/")
-    shutil.rmtree(base, ignore_errors=True)
+    subprocess.call(["rm", "-rf", "--", base])
 
 
 def remove(path):
