@@ -2,7 +2,6 @@
 #include "dash_mounts.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 
 #include "buf.h"
 #include "config.h"
-#include "fsutil.h"
+#include "loop.h"
 #include "medium.h"
 #include "mount_registry.h"
 #include "mountinfo.h"
@@ -105,23 +104,6 @@ add_foreign(struct dash_mounts *m, const struct mountinfo *info,
 	}
 }
 
-static char *
-backing_file(int number)
-{
-	char *path = xasprintf("/sys/block/loop%d/loop/backing_file", number);
-	char text[8192];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read_full(fd, text, sizeof text - 1) : -1;
-
-	if (fd >= 0)
-		close(fd);
-	free(path);
-	if (n <= 0)
-		return NULL;
-	text[n - (text[n - 1] == '\n')] = '\0';
-	return xstrdup(text);
-}
-
 /* A file may really be called "x (deleted)". */
 static int
 is_deleted(char *file)
@@ -148,7 +130,7 @@ read_loops(struct dash_mounts *m, const struct mountinfo *info)
 	while (d && (e = readdir(d))) {
 		if (sscanf(e->d_name, "loop%d%c", &number, &end) != 1)
 			continue;
-		file = backing_file(number);
+		file = loop_backing_file(number);
 		deleted = file && is_deleted(file);
 		if (!file || (!deleted && (strncmp(file, images, len) ||
 		    file[len] != '/'))) {

@@ -57,9 +57,8 @@ loop_attach(struct loop *l, int image, const char *name, uint64_t offset,
 	return l->fd < 0 ? -1 : 0;
 }
 
-/* What sysfs says without its newline; caller frees, NULL if not in use. */
-static char *
-backing_file(int number)
+char *
+loop_backing_file(int number)
 {
 	char *path = xasprintf("/sys/block/loop%d/loop/backing_file", number);
 	char text[8192];
@@ -145,7 +144,7 @@ describe(int number, dev_t dev, const struct mountinfo *m,
 
 	memset(l, 0, sizeof *l);
 	l->number = number;
-	l->path = backing_file(number);
+	l->path = loop_backing_file(number);
 	if (!l->path)
 		return -1;
 	fd = dev && is_elsewhere(m, l->path, dev) ? -1 :
@@ -198,7 +197,7 @@ loop_any_deleted(void)
 	while (dir && !found && (d = readdir(dir))) {
 		if (sscanf(d->d_name, "loop%d%c", &number, &end) != 1)
 			continue;
-		path = backing_file(number);
+		path = loop_backing_file(number);
 		found = path && has_suffix(path, " (deleted)");
 		free(path);
 	}

@@ -42,6 +42,9 @@ struct loop_status {
 struct loop_status *loop_list(dev_t dev, size_t *count);
 void loop_list_free(struct loop_status *list, size_t count);
 
+/* As sysfs has it, " (deleted)" behind it; caller frees, NULL: not in use. */
+char *loop_backing_file(int number);
+
 /* Some loop device's backing file has no name any more; needs no rights. */
 int loop_any_deleted(void);
 

@@ -10,32 +10,19 @@
 # says that it ran, not that a target was met.
 set -eu
 
-commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
-build=$(realpath "${NTT_BUILD:-build}")
+# shellcheck source=test/bench/bench.bash
+. "$(dirname "$0")/bench.bash"
 mib=${MIB:-4096}
 runs=${RUNS:-5}
 medium=00000000000000000000000000000a7c
 
-PATH=$build/bin:$PATH
-work=$(mktemp -d "${TMPDIR:-/var/tmp}/ntt-bench-archive.XXXXXX")
-chmod 755 "$work"
-export NTT_HOME=$work/home
-cleanup() {
-	ntt-db stop -q || true
-	rm -rf "$work"
-}
-trap cleanup EXIT
-if ! command -v zstd >/dev/null; then
-	echo "zstd is not installed (package zstd)" >&2
-	exit 1
-fi
+need zstd
 
-ntt-db init -q
 mkdir "$work/tree" && echo x >"$work/tree/file"
 ntt-enum -q "$work/tree" $medium - | ntt-loader -q - $medium >/dev/null
 ntt-copier -q -m $medium
 mkdir -p "$NTT_HOME/img" "$NTT_HOME/archives"
-"$build/test/bench/mkimage" "$NTT_HOME/img/$medium.img" "$mib" 7
+"$NTT_BUILD/test/bench/mkimage" "$NTT_HOME/img/$medium.img" "$mib" 7
 cat "$NTT_HOME/img/$medium.img" >/dev/null
 
 log=$NTT_HOME/log/ntt-archiver.jsonl

@@ -4,15 +4,10 @@
 # when 99 % of it is done.  Then results of RESULTS (200,000) inodes, against a
 # bare UPDATE … FROM unnest, interleaved; medians of RUNS (5).
 set -eu
-NTT_BUILD=$(cd "${NTT_BUILD:-build}" && pwd)
-export PATH=$NTT_BUILD/bin:$NTT_BUILD/test/bench:$PATH LC_ALL=C.UTF-8
+# shellcheck source=test/bench/bench.bash
+. "$(dirname "$0")/bench.bash"
 runs=${RUNS:-5} largest=${LARGEST:-10000000} results=${RESULTS:-200000}
 workers=${WORKERS:-4}
-work=$(mktemp -d "${TMPDIR:-/tmp}/ntt-bench.XXXXXX")
-chmod 755 "$work"
-export NTT_HOME=$work/home
-trap 'ntt-db stop -q 3>&- || :; rm -rf "$work"' EXIT
-ntt-db init -q
 
 sql() {
 	ntt-db psql -XAtqc "$1"

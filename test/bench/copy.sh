@@ -4,15 +4,10 @@
 # against cp -a and sync, borg and restic.  Then the same tree as another
 # medium, against b3sum of it.  Interleaved; the median of RUNS (5).
 set -eu
-NTT_BUILD=$(cd "${NTT_BUILD:-build}" && pwd)
-export PATH=$NTT_BUILD/bin:$NTT_BUILD/test/bench:$PATH LC_ALL=C.UTF-8
+# shellcheck source=test/bench/bench.bash
+. "$(dirname "$0")/bench.bash"
 runs=${RUNS:-5} files=${FILES:-100000}
-work=$(mktemp -d "${TMPDIR:-/tmp}/ntt-bench.XXXXXX")
-chmod 755 "$work"
-export NTT_HOME=$work/home
-trap 'ntt-db stop -q 3>&- || :; rm -rf "$work"' EXIT
 
-ntt-db init -q
 mkdata "$work/src" "$files" 1
 sync
 

@@ -4,15 +4,9 @@
 # MINUTES (50,000) minutes of copying remembered and 100,000 diagnostics; the
 # median and the most of RUNS (21), each by a connection of its own.
 set -eu
-NTT_BUILD=$(cd "${NTT_BUILD:-build}" && pwd)
-export PATH=$NTT_BUILD/bin:$PATH LC_ALL=C.UTF-8
+# shellcheck source=test/bench/bench.bash
+. "$(dirname "$0")/bench.bash"
 runs=${RUNS:-21} inodes=${INODES:-10000000} minutes=${MINUTES:-50000}
-commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
-work=$(mktemp -d "${TMPDIR:-/tmp}/ntt-bench.XXXXXX")
-chmod 755 "$work"
-export NTT_HOME=$work/home
-trap 'ntt-db stop -q 3>&- || :; rm -rf "$work"' EXIT
-ntt-db init -q 3>&-
 
 ntt-db psql -Xq -v ON_ERROR_STOP=1 -v inodes="$inodes" \
 	-v minutes="$minutes" <<'END'

@@ -3,15 +3,11 @@
 # counted, against "cp -al" of such a tree and a sync.  Interleaved; the median
 # of RUNS (5).
 set -eu
-NTT_BUILD=$(cd "${NTT_BUILD:-build}" && pwd)
-export PATH=$NTT_BUILD/bin:$NTT_BUILD/test/bench:$PATH LC_ALL=C.UTF-8
+# shellcheck source=test/bench/bench.bash
+. "$(dirname "$0")/bench.bash"
 runs=${RUNS:-5} links=${LINKS:-200000}
-work=$(mktemp -d "${TMPDIR:-/tmp}/ntt-bench.XXXXXX")
-chmod 755 "$work"
-export NTT_HOME=$work/home M=0000111122223333
-trap 'ntt-db stop -q 3>&- || :; rm -rf "$work"' EXIT
+export M=0000111122223333
 
-ntt-db init -q
 # 50 files a directory, a third with the content of another, and one in five
 # of them with a second name
 mkdir "$work/src"

@@ -10,28 +10,15 @@
 # says that it ran, not that a target was met.
 set -eu
 
-commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
-build=$(realpath "${NTT_BUILD:-build}")
+# shellcheck source=test/bench/bench.bash
+. "$(dirname "$0")/bench.bash"
 files=${FILES:-150000}
 runs=${RUNS:-5}
 medium=00000000000000000000000000000ef1
 
-PATH=$build/bin:$PATH
-work=$(mktemp -d "${TMPDIR:-/var/tmp}/ntt-bench-verify.XXXXXX")
-chmod 755 "$work"
-export NTT_HOME=$work/home
-cleanup() {
-	ntt-db stop -q || true
-	rm -rf "$work"
-}
-trap cleanup EXIT
-if ! command -v b3sum >/dev/null; then
-	echo "b3sum is not installed (package b3sum)" >&2
-	exit 1
-fi
+need b3sum
 
-ntt-db init -q
-"$build/test/bench/mkdata" "$work/tree" "$files" 7 >/dev/null
+"$NTT_BUILD/test/bench/mkdata" "$work/tree" "$files" 7 >/dev/null
 ntt-enum -q "$work/tree" $medium - | ntt-loader -q - $medium >/dev/null
 ntt-copy-workers -q -m $medium -w 2 --wait
 rm -rf "$work/tree"
