@@ -279,35 +279,78 @@ fs_extent(int fd, const char *fstype, uint64_t start, uint64_t length)
 	return extent;
 }
 
-/* A file allocation table begins with the kind of medium and ones. */
 static int
-is_table(int fd, uint64_t at, unsigned char kind)
+is_there(int fd, uint64_t at, const void *bytes, size_t len)
 {
-	unsigned char b[3];
+	unsigned char b[16];
 
-	return pread_full(fd, b, sizeof b, (off_t)at) == sizeof b &&
-	    b[0] == kind && b[1] == 0xff && b[2] == 0xff;
+	return pread_full(fd, b, len, (off_t)at) == (ssize_t)len &&
+	    !memcmp(b, bytes, len);
 }
 
 uint64_t
 fs_copy_distance(int fd, const char *fstype, uint64_t at)
 {
-	enum { FAT_COPY = 6, EXFAT_COPY = 12, FIXED = 0xf8 };
-	unsigned char b[512], kind = FIXED;
-	uint64_t distance, table;
+	enum { FAT_COPY = 6, EXFAT_COPY = 12 };
+	/* a file allocation table begins with the kind of medium and ones */
+	unsigned char b[512], mark[4] = { 0xf8, 0xff, 0xff, 0 };
+	uint64_t distance, behind, sector;
+	size_t len = 3;
 
 	if (pread_full(fd, b, sizeof b, (off_t)at) != sizeof b)
 		return 0;
+	sector = le(b, 11, 2);
 	if (!strcmp(fstype, "vfat")) {
-		distance = FAT_COPY * le(b, 11, 2);
-		table = le(b, 14, 2) * le(b, 11, 2);
-		kind = b[21];
+		distance = FAT_COPY * sector;
+		behind = le(b, 14, 2) * sector;
+		mark[0] = b[21];
 	} else if (!strcmp(fstype, "exfat") && b[108] < 16) {
 		distance = (uint64_t)EXFAT_COPY << b[108];
-		table = le(b, 80, 4) << b[108];
+		behind = le(b, 80, 4) << b[108];
+	} else if (!strcmp(fstype, "ntfs")) {
+		/* at the end; the master file table tells where it began */
+		distance = product(le(b, 40, 8), sector);
+		behind = product(le(b, 48, 8), b[13] * sector);
+		memcpy(mark, "FILE", 4);
+		len = 4;
 	} else {
 		return 0;
 	}
-	return at >= distance && !is_table(fd, at + table, kind) &&
-	    is_table(fd, at - distance + table, kind) ? distance : 0;
+	return distance && at >= distance &&
+	    !is_there(fd, at + behind, mark, len) &&
+	    is_there(fd, at - distance + behind, mark, len) ? distance : 0;
+}
+
+uint64_t
+fs_copy_find(int fd, uint64_t start, uint64_t length, const char **fstype,
+    uint64_t *size)
+{
+	const struct {
+		const char *fstype;
+		uint64_t distance, size;
+	} places[] = {
+		{ "vfat", 6 * 512, 512 },
+		{ "exfat", 12 * 512, 12 * 512 },
+		{ "exfat", 12 * 4096, 12 * 4096 },
+		{ "ntfs", length / 512 * 512 - 512, 512 },
+	};
+	unsigned char b[512];
+	const char *type;
+	size_t i;
+
+	for (i = 0; length >= 65536 && i < sizeof places / sizeof places[0];
+	    i++) {
+		uint64_t at = start + places[i].distance;
+
+		if (pread_full(fd, b, sizeof b, (off_t)at) != sizeof b)
+			continue;
+		type = fs_signature(b, sizeof b);
+		if (!type || strcmp(type, places[i].fstype) ||
+		    fs_copy_distance(fd, type, at) != places[i].distance)
+			continue;
+		*fstype = places[i].fstype;
+		*size = places[i].size;
+		return at;
+	}
+	return 0;
 }

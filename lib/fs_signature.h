@@ -30,8 +30,15 @@ uint64_t fs_extent(int fd, const char *fstype, uint64_t start,
 
 /*
  * How far behind the start of its file system this boot sector at byte at of
- * fd is, if it is the copy that FAT32 and exfat keep there; 0: it is none.
+ * fd is, if it is the copy that FAT32, exfat and NTFS keep; 0: it is none.
  */
 uint64_t fs_copy_distance(int fd, const char *fstype, uint64_t at);
+
+/*
+ * Where the copy is of the boot sector that is lost of a file system of length
+ * bytes from start, and how long it is; fstype is what it is.  0: none.
+ */
+uint64_t fs_copy_find(int fd, uint64_t start, uint64_t length,
+	const char **fstype, uint64_t *size);
 
 #endif

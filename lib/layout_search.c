@@ -84,13 +84,18 @@ look(struct search *s, uint64_t at, const char *type)
 {
 	struct layout_probe *p = s->p;
 	struct volume v = { .start = at, .data = at };
-	uint64_t rest = s->image - at, extent = 0, copy;
+	uint64_t rest = s->image - at, extent = 0;
 	struct volume *added;
 
+	if (type) {
+		extent = fs_extent(p->fd, type, at, rest);
+		/* of one that begins elsewhere */
+		at -= fs_copy_distance(p->fd, type, at);
+		rest = s->image - at;
+		v.start = v.data = at;
+	}
 	if (is_known(p->l, at) || (!type && covered_to(p->l, at)))
 		return 0;
-	if (type)
-		extent = fs_extent(p->fd, type, at, rest);
 	v.length = extent && extent < rest ? extent : rest;
 	volume_probe(p->fd, &v);
 	if (v.kind == VOLUME_UNKNOWN || (!type && v.kind != VOLUME_FS) ||
@@ -99,16 +104,8 @@ look(struct search *s, uint64_t at, const char *type)
 	    p->l->count - s->first == FOUND_MAX)
 		return 0;
 	if (!extent)
-		extent = fs_extent(p->fd, v.fstype, at, rest);
-	copy = fs_copy_distance(p->fd, v.fstype, at);
-	if (copy) {
-		v.kind = VOLUME_FOREIGN;
-		v.start = v.data = at - copy;
-		rest += copy;
-		snprintf(v.reason, sizeof v.reason, "its first sector is "
-		    "lost; a copy of it is at byte %llu",
-		    (unsigned long long)at);
-	}
+		extent = fs_extent(p->fd, v.fstype, v.pieces ?
+		    v.piece[0].start : at, rest);
 	v.truncated = extent > rest;
 	v.size = extent ? extent : FS_SIGNATURE_REACH;
 	/* 0: until the next one begins, as it does not say where it ends */

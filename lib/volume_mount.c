@@ -148,8 +148,8 @@ mount_within(const struct volume_place *p, int target,
 		if (v->pieces > 1 && (errno == ENOENT || errno == ENODEV))
 			outcome = FS_UNSUPPORTED;
 		snprintf(o->reason, sizeof o->reason,
-		    "could not attach a %s device: %s",
-		    v->pieces > 1 ? "device mapper" : "loop", strerror(errno));
+		    "%s%scould not attach a %s device: %s", v->reason,
+		    *v->reason ? "; " : "", v->pieces > 1 ? "device mapper" : "loop", strerror(errno));
 		goto out;
 	}
 	outcome = mount_at(p, target, v, o->device, &result);
@@ -187,7 +187,8 @@ mount_fs(const struct volume_place *p, const char *name,
 	}
 	outcome = mount_within(p, target, v, o);
 	close(target);
-	o->status = outcome == FS_UNSUPPORTED && v->pieces > 1 ?
+	o->status = outcome == FS_UNSUPPORTED && v->pieces > 1 &&
+	    v->num >= LAYOUT_LV_BASE ?
 	    "lvm_detected" : words[outcome];
 	if (outcome == FS_MOUNTED) {
 		o->mount = medium_mount_path(p->point, name);

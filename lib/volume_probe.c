@@ -137,6 +137,29 @@ damaged_disc(int fd, struct volume *v)
 	}
 }
 
+/*
+ * The copy of a boot sector that is lost takes its place, in a volume of two
+ * pieces.
+ */
+static void
+lost_boot_sector(int fd, struct volume *v)
+{
+	const char *fstype;
+	uint64_t size, at = fs_copy_find(fd, v->data, v->length, &fstype,
+	    &size);
+
+	if (!at)
+		return;
+	v->kind = VOLUME_FS;
+	layout_text(v->fstype, sizeof v->fstype, fstype);
+	snprintf(v->reason, sizeof v->reason, "its boot sector is lost: the "
+	    "copy at byte %llu is used", (unsigned long long)at);
+	v->pieces = 2;
+	v->piece[0] = (struct dm_piece){ at, size };
+	v->piece[1] = (struct dm_piece){ v->data + size,
+		(v->length - size) / 512 * 512 };
+}
+
 void
 volume_probe(int fd, struct volume *v)
 {
@@ -157,6 +180,8 @@ volume_probe(int fd, struct volume *v)
 		take_first(fd, v);
 	if (v->kind == VOLUME_UNKNOWN)
 		damaged_disc(fd, v);
+	if (v->kind == VOLUME_UNKNOWN && v->length)
+		lost_boot_sector(fd, v);
 	if (!strcmp(v->fstype, "hfsplus"))
 		fit_hfsplus(fd, v);
 	if (!strcmp(v->fstype, "btrfs"))

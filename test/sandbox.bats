@@ -303,6 +303,42 @@ raw_listing() {
 	nothing_left
 }
 
+@test "boot sectors that are lost: their copies are used" {
+	need_loop
+	need mcopy mtools
+	need mkntfs ntfs-3g
+	need mkfs.exfat exfatprogs
+	need mount.exfat-fuse exfat-fuse
+	local loop start=1 n
+	mkdir "$T/m"
+	truncate -s 40M "$T/fat32"
+	mkfs.vfat -F 32 "$T/fat32" >/dev/null
+	TZ=UTC mcopy -m -s -i "$T/fat32" "$T/tree/d" ::/
+	truncate -s 20M "$T/ntfs" "$T/exfat"
+	mkntfs -q -F "$T/ntfs" 2>/dev/null
+	ntfs-3g "$T/ntfs" "$T/m"; cp -a "$T/tree/." "$T/m"; umount "$T/m"
+	mkfs.exfat "$T/exfat" >/dev/null
+	loop=$(losetup -f --show "$T/exfat")
+	mount.exfat-fuse "$loop" "$T/m"
+	cp -r "$T/tree/." "$T/m"; umount "$T/m"
+	losetup -d "$loop"
+	truncate -s 82M "$T/img/disk"
+	printf 'label: gpt\nsize=40MiB\nsize=20MiB\nsize=20MiB\n' |
+		sfdisk -q "$T/img/disk"
+	for n in fat32 ntfs exfat; do
+		dd if="$T/$n" of="$T/img/disk" bs=1M seek=$start \
+			conv=notrunc,sparse status=none
+		dd if=/dev/zero of="$T/img/disk" bs=512 count=1 \
+			seek=$((start * 2048)) conv=notrunc status=none
+		start=$((start == 1 ? 41 : 61))
+	done
+	seal disk
+	expect 0 sandbox mount $H "$T/img/disk"
+	for n in p1 p2 p3; do "${me[@]}" diff -r "$T/tree" "$MNT/$n"; done
+	has "$output" "its boot sector is lost: the copy at byte 1051648"
+	expect 0 sandbox unmount $H
+}
+
 @test "kill -9 of any of its processes leaves nothing" {
 	need mcopy mtools
 	fat fat
