@@ -62,11 +62,13 @@ told() {
 	echo '/9$|^9$' >"$T/patterns"
 	expect 0 ntt-mark-excluded -q $M --patterns "$T/patterns"
 	told "SELECT count(*) FROM path WHERE exclude_reason IS NOT NULL" 1
+	expect 0 ntt-copier -q -m $M --limit 10
+	told "SELECT count(*) FROM inode WHERE status = 'success'" 10
 	expect 0 ntt-copier -q -m $M
 	told "SELECT count(*), count(DISTINCT blobid), bool_and(copy_done IS
 		NOT NULL) FROM inode JOIN medium USING (medium_hash) WHERE
 		status = 'success'" "39|30|t"
-	expect 0 ntt-verify -q -m $M --sample-rate 1
+	expect 0 ntt-verify -q --all --sample-rate 1
 	told "SELECT count(*) FROM blobs WHERE last_checked IS NULL" 0
 	mkdir -p "$NTT_HOME/img"
 	head -c 100000 /dev/urandom >"$NTT_HOME/img/$M.img"
