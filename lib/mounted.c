@@ -10,7 +10,6 @@
 #include "config.h"
 #include "exits.h"
 #include "fsutil.h"
-#include "layout.h"
 #include "mountinfo.h"
 #include "sandbox.h"
 #include "spawn.h"
@@ -244,7 +243,7 @@ worth_a_sandbox(const struct mounted *m)
 		    /* a volume in pieces, and no device mapper here; others
 		     * of which no file system is known are elsewhere */
 		    (!strcmp(p->status, "lvm_detected") && p->fstype &&
-		    p->num >= LAYOUT_LV_BASE)))
+		    strncmp(p->fstype, "LVM", 3))))
 			return 1;
 	}
 	return 0;

@@ -187,8 +187,8 @@ mount_fs(const struct volume_place *p, const char *name,
 	}
 	outcome = mount_within(p, target, v, o);
 	close(target);
-	o->status = outcome == FS_UNSUPPORTED && v->pieces > 1 &&
-	    v->num >= LAYOUT_LV_BASE ?
+	/* a volume in pieces that has no details is no logical one */
+	o->status = outcome == FS_UNSUPPORTED && v->pieces > 1 && *v->detail ?
 	    "lvm_detected" : words[outcome];
 	if (outcome == FS_MOUNTED) {
 		o->mount = medium_mount_path(p->point, name);
