@@ -11,12 +11,12 @@ N=beef0000beef0000beef0000beef0000
 setup() {
 	isolate
 	fresh_db
-	# server of tmux, by test
-	S=ntt-$$-$BATS_TEST_NUMBER
+	# servers of tmux
+	starts=0
 }
 
 teardown() {
-	tmux -L "$S" kill-server 2>/dev/null || :
+	[ $starts = 0 ] || tmux -L "$S" kill-server 2>/dev/null || :
 	# shellcheck disable=SC2046 # a list of numbers
 	[ ! -e "$T/pids" ] || kill -9 $(cat "$T/pids") 2>/dev/null || :
 	! mountpoint -q "$NTT_HOME/mnt/$M" || umount -l "$NTT_HOME/mnt/$M"
@@ -50,9 +50,11 @@ background() {
 	echo $! >>"$T/pids"
 }
 
-# start [COLUMNS ROWS [ARGUMENT…]]: on a terminal
+# start [COLUMNS ROWS [ARGUMENT…]]: on a terminal, of a server of its own, as
+# one that was killed answers for a while
 start() {
 	local columns=${1:-80} rows=${2:-24}
+	S=ntt-$$-$BATS_TEST_NUMBER-$((++starts))
 	shift $(($# < 2 ? $# : 2))
 	tmux -L "$S" -f /dev/null new-session -d -x "$columns" -y "$rows" \
 		"stty -a >'$T/before'; ntt-dashboard --interval 1 $*; \
