@@ -158,7 +158,7 @@ search_all(struct layout_probe *p, int limit_ms)
 	}
 }
 
-/* Nothing is in it, and it cannot be where the table says. */
+/* Nothing is in it, and something else is where the table says it is. */
 static int
 is_nonsense(const struct layout *l, const struct volume *v)
 {
@@ -174,7 +174,7 @@ is_nonsense(const struct layout *l, const struct volume *v)
 		    other->start - v->start < v->size)
 			return 1;
 	}
-	return v->start == 0;
+	return 0;
 }
 
 static int
