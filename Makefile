@@ -143,7 +143,9 @@ defects: tests
 
 # A medium of N files that is computed, all else real.
 N = 1000000
-load: tests
+load:
+	contrib/install-deps test
+	$(MAKE) -s -j$$(nproc) tests
 	test/prove/load --build $(B) --inodes $(N)
 
 valgrind tsan analyze coverage:
