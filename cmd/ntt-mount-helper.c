@@ -174,7 +174,7 @@ remove_mounts(void)
 
 	if (medium_mounts_remove(point, timeout_ms, &culprit) >= 0)
 		return;
-	mount_command_refuse(errno == EBUSY ? EXIT_AGAIN : EXIT_FAILED,
+	mount_refuse(errno == EBUSY ? EXIT_AGAIN : EXIT_FAILED,
 	    "could not unmount %s: %s", culprit ? quoted(culprit) :
 	    quoted(point), strerror(errno));
 }
@@ -188,11 +188,11 @@ already_mounted(const struct image *im, struct registry *reg)
 	if (rc == 0) {
 		rc = medium_mounts_confirm(point, reg, 1, timeout_ms);
 		if (rc < 0)
-			mount_command_refuse(errno == EBUSY ? EXIT_AGAIN : EXIT_FAILED,
+			mount_refuse(errno == EBUSY ? EXIT_AGAIN : EXIT_FAILED,
 			    "could not unmount what covers %s: %s",
 			    quoted(point), strerror(errno));
 		if (rc == 1 && (reg->dev != im->dev || reg->ino != im->ino))
-			mount_command_refuse(EXIT_REFUSED, "medium %s is mounted from "
+			mount_refuse(EXIT_REFUSED, "medium %s is mounted from "
 			    "another image", hash);
 		if (rc == 1)
 			return 1;
@@ -213,7 +213,7 @@ give_back(const char *what)
 	char *culprit;
 
 	medium_mounts_remove(point, timeout_ms, &culprit);
-	mount_command_refuse(exit_for_errno(err), "%s %s: %s", what, hash,
+	mount_refuse(exit_for_errno(err), "%s %s: %s", what, hash,
 	    strerror(err));
 }
 
@@ -228,7 +228,8 @@ mount_medium(const char *path)
 	int point_fd, status;
 
 	if (image_open(&im, path, !through_sudo, &why) < 0)
-		mount_command_refuse(EXIT_FAILED, "cannot use image %s: %s", quoted(path),
+		mount_refuse(EXIT_FAILED, "cannot use image %s: %s",
+		    quoted(path),
 		    why);
 	if (already_mounted(&im, &reg)) {
 		mount_command_print_already(reg.json);
@@ -239,7 +240,7 @@ mount_medium(const char *path)
 	mount_command_recognise(&layout, im.fd, im.size, im.path, timeout_ms);
 	point_fd = trusted_subdir(root, hash, &why);
 	if (point_fd < 0)
-		mount_command_refuse(EXIT_FAILED, "cannot use mount point %s: %s",
+		mount_refuse(EXIT_FAILED, "cannot use mount point %s: %s",
 		    quoted(point), why);
 	/* readers without rights lock it, but could not make it */
 	use_lock_release(use_lock(hash, LOCK_SHARED));
@@ -321,16 +322,17 @@ unmount_medium(void)
 
 	if (use < 0 && errno == EWOULDBLOCK) {
 		use_lock_holders(hash, &users);
-		mount_command_refuse(EXIT_AGAIN, "medium %s is in use by process %s", hash,
+		mount_refuse(EXIT_AGAIN, "medium %s is in use by process %s",
+		    hash,
 		    users.data);
 	}
 	if (use < 0)
-		mount_command_refuse(exit_for_errno(errno), "could not lock the use of "
+		mount_refuse(exit_for_errno(errno), "could not lock the use of "
 		    "medium %s: %s", hash, strerror(errno));
 	known = registry_read(&reg, run_dir, hash) == 0;
 	if (medium_mounts_count(point) == 0) {
 		registry_remove(run_dir, hash);
-		mount_command_refuse(EXIT_REFUSED, "medium %s is not mounted", hash);
+		mount_refuse(EXIT_REFUSED, "medium %s is not mounted", hash);
 	}
 	remove_mounts();
 	if (known) {
@@ -358,7 +360,7 @@ medium_status(void)
 	}
 	registry_free(&reg);
 	if (medium_mounts_count(point) > 0)
-		mount_command_refuse(EXIT_FAILED, "medium %s is not mounted as it was "
+		mount_refuse(EXIT_FAILED, "medium %s is not mounted as it was "
 		    "registered; mount it again", hash);
 	mount_command_print_nothing(NULL);
 	return EXIT_FAILED;
@@ -398,7 +400,7 @@ deleted_loops(int detach)
 	struct loop_status *list = loop_list(0, &count);
 
 	if (mountinfo_read(&m) < 0)
-		mount_command_refuse(EXIT_FAILED, "could not read what is mounted: %s",
+		mount_refuse(EXIT_FAILED, "could not read what is mounted: %s",
 		    strerror(errno));
 	mount_command_begin(&b, NULL);
 	json_begin_array(&b, "loops");
@@ -450,7 +452,7 @@ open_root(void)
 
 	root = trusted_dir(path, through_sudo, &why);
 	if (root < 0)
-		mount_command_refuse(EXIT_FAILED, "cannot use mount root %s: %s",
+		mount_refuse(EXIT_FAILED, "cannot use mount root %s: %s",
 		    quoted(path), why);
 	/* as mountinfo spells it: no "//", no "/./" */
 	self = xasprintf("/proc/self/fd/%d", root);
@@ -480,7 +482,7 @@ lock_medium(void)
 	int dir = trusted_dir(run_dir, through_sudo, &why);
 
 	if (dir < 0)
-		mount_command_refuse(EXIT_FAILED, "cannot use NTT_RUN_DIR %s: %s",
+		mount_refuse(EXIT_FAILED, "cannot use NTT_RUN_DIR %s: %s",
 		    quoted(run_dir), why);
 	close(dir);
 	lock = lock_wait(run_dir, name, LOCK_EXCLUSIVE);

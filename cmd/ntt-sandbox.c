@@ -123,7 +123,7 @@ plan_volume(uint32_t i)
 	s->point = layout.multi ? xasprintf("%s/p%u", point, v->num) :
 	    xstrdup(point);
 	if (make_dirs(s->point) < 0)
-		mount_command_refuse(exit_for_errno(errno), "could not make %s: %s",
+		mount_refuse(exit_for_errno(errno), "could not make %s: %s",
 		    quoted(s->point), strerror(errno));
 	volume_of[box.count++] = i;
 }
@@ -239,7 +239,7 @@ start_keeper(struct answer *a)
 	}
 	close(pair[1]);
 	if (read_full(pair[0], a, sizeof *a) != (ssize_t)sizeof *a)
-		mount_command_refuse(sig_caught() ? EXIT_SIGNAL + sig_caught() :
+		mount_refuse(sig_caught() ? EXIT_SIGNAL + sig_caught() :
 		    EXIT_FAILED, "the sandbox ended before it was ready");
 	return pair[0];
 }
@@ -340,12 +340,13 @@ recognise(struct image *im, const char *path)
 	struct stat st;
 
 	if (image_open(im, path, 1, &why) < 0)
-		mount_command_refuse(EXIT_FAILED, "cannot use image %s: %s", quoted(path),
+		mount_refuse(EXIT_FAILED, "cannot use image %s: %s",
+		    quoted(path),
 		    why);
 	if (geteuid() == 0 && fstat(im->fd, &st) == 0 &&
 	    !(st.st_mode & S_IROTH))
-		mount_command_refuse(EXIT_FAILED, "cannot use image %s: the guest of root "
-		    "runs as nobody, who cannot read it", quoted(path));
+		mount_refuse(EXIT_FAILED, "cannot use image %s: the guest of "
+		    "root runs as nobody, who cannot read it", quoted(path));
 	mount_command_recognise(&layout, im->fd, im->size, im->path, LOOK_MS);
 }
 
@@ -364,7 +365,7 @@ mount_medium(const char *path)
 		return reg.status;
 	}
 	if (sandbox_missing())
-		mount_command_refuse(EXIT_NOPROG, "cannot make a sandbox: %s",
+		mount_refuse(EXIT_NOPROG, "cannot make a sandbox: %s",
 		    sandbox_missing());
 	recognise(&im, path);
 	/* a mount whose sshfs was killed together with its keeper */
@@ -382,7 +383,7 @@ mount_medium(const char *path)
 		lock_release(keeper_lock());
 	}
 	if (!a->ok)
-		mount_command_refuse(EXIT_FAILED, "could not mount %s in a sandbox: %s",
+		mount_refuse(EXIT_FAILED, "could not mount %s in a sandbox: %s",
 		    quoted(path), a->why);
 	take_answer(a, &reg);
 	reg.dev = im.dev;
@@ -390,10 +391,11 @@ mount_medium(const char *path)
 	reg.status = status = describe(&json, &im, reg.count);
 	reg.json = buf_detach(&json);
 	if (reg.count && registry_write(&reg, run_dir, hash) < 0)
-		mount_command_refuse(exit_for_errno(errno), "could not register the mounts "
-		    "of medium %s: %s", hash, strerror(errno));
+		mount_refuse(exit_for_errno(errno),
+		    "could not register the mounts of medium %s: %s", hash,
+		    strerror(errno));
 	if (reg.count && !sig_caught() && write_all(keeper, "k", 1) < 0)
-		mount_command_refuse(EXIT_FAILED, "the sandbox ended");
+		mount_refuse(EXIT_FAILED, "the sandbox ended");
 	puts(reg.json);
 	return status;
 }
@@ -409,7 +411,7 @@ unmount_all(const struct registry *reg)
 		char *path = medium_mount_path(point, reg->mounts[i].name);
 
 		if (sandbox_unmount(path, 0) < 0 && is_mounted(&now))
-			mount_command_refuse(EXIT_AGAIN, "could not unmount "
+			mount_refuse(EXIT_AGAIN, "could not unmount "
 			    "%s: it is in use", quoted(path));
 		free(path);
 	}
@@ -450,7 +452,7 @@ unmount_medium(void)
 
 	if (use < 0 && errno == EWOULDBLOCK) {
 		use_lock_holders(hash, &users);
-		mount_command_refuse(EXIT_AGAIN, "medium %s is in use by "
+		mount_refuse(EXIT_AGAIN, "medium %s is in use by "
 		    "process %s", hash, users.data);
 	}
 	if (is_mounted(&reg)) {
@@ -458,7 +460,7 @@ unmount_medium(void)
 		/* the keeper ends with its sshfs */
 		lock_release(keeper_lock());
 	} else if (!remove_remains()) {
-		mount_command_refuse(EXIT_REFUSED, "medium %s is not mounted",
+		mount_refuse(EXIT_REFUSED, "medium %s is not mounted",
 		    hash);
 	}
 	use_lock_release(use);

@@ -63,7 +63,7 @@ mount_command_print_already(const char *json)
 }
 
 void
-mount_command_refuse(int status, const char *fmt, ...)
+mount_refuse(int status, const char *fmt, ...)
 {
 	struct buf b = BUF_INIT;
 	va_list ap;
@@ -82,15 +82,15 @@ mount_command_recognise(struct layout *l, int fd, uint64_t size,
     const char *path, int timeout_ms)
 {
 	if (layout_confined(l, fd, size, timeout_ms) < 0)
-		mount_command_refuse(exit_for_errno(errno), "could not "
+		mount_refuse(exit_for_errno(errno), "could not "
 		    "recognise what is on %s: %s", quoted(path),
 		    errno == ETIMEDOUT ? "reading it did not end in time" :
 		    strerror(errno));
 	if (*l->content)
-		mount_command_refuse(EXIT_FAILED, "cannot mount %s: %s",
+		mount_refuse(EXIT_FAILED, "cannot mount %s: %s",
 		    quoted(path), content_describe(l->content));
 	if (!l->multi && l->volumes[0].kind == VOLUME_UNKNOWN)
-		mount_command_refuse(EXIT_FAILED, "cannot mount %s: no "
+		mount_refuse(EXIT_FAILED, "cannot mount %s: no "
 		    "partition table and no known file system is on it",
 		    quoted(path));
 	if (*l->finding)

@@ -21,7 +21,7 @@ void mount_command_print_nothing(const char *error);
 void mount_command_print_already(const char *json);
 
 /* Says why, prints nothing with it as error, and exits. */
-void mount_command_refuse(int status, const char *fmt, ...)
+void mount_refuse(int status, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 
 /*

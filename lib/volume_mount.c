@@ -57,7 +57,8 @@ mount_at(const struct volume_place *p, int target, const struct volume *v,
 	const char *why = NULL;
 	char *stage = make_stage(p, &why);
 	struct fs_request r = { .device = device, .fstype = v->fstype,
-		.session = v->session, .target = target, .stage = stage, .timeout_ms = p->timeout_ms };
+		.session = v->session, .target = target, .stage = stage,
+		.timeout_ms = p->timeout_ms };
 	enum fs_outcome outcome;
 
 	if (!stage) {
@@ -149,7 +150,8 @@ mount_within(const struct volume_place *p, int target,
 			outcome = FS_UNSUPPORTED;
 		snprintf(o->reason, sizeof o->reason,
 		    "%s%scould not attach a %s device: %s", v->reason,
-		    *v->reason ? "; " : "", v->pieces > 1 ? "device mapper" : "loop", strerror(errno));
+		    *v->reason ? "; " : "", v->pieces > 1 ? "device mapper" :
+		    "loop", strerror(errno));
 		goto out;
 	}
 	outcome = mount_at(p, target, v, o->device, &result);

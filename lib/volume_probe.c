@@ -163,7 +163,8 @@ lost_boot_sector(int fd, struct volume *v)
 void
 volume_probe(int fd, struct volume *v)
 {
-	blkid_probe pr = v->length ? volume_probe_new(fd, v->data, v->length) : NULL;
+	blkid_probe pr = v->length ? volume_probe_new(fd, v->data, v->length) :
+	    NULL;
 	int rc;
 
 	v->kind = VOLUME_UNKNOWN;
