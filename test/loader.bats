@@ -176,7 +176,9 @@ rec_and_fifo() {
 		loader=$!
 		sleep 0.0$i
 		kill -9 $enum || true
-		until [ -n "$(find /proc/$loader/fd -lname "$T/fifo")" ]; do :; done
+		# itself, not the shell it was a moment ago
+		until [[ $(readlink /proc/$loader/exe) = */ntt-loader &&
+			-n $(find /proc/$loader/fd -lname "$T/fifo") ]]; do :; done
 		exec 9>&-
 		got=0; wait $loader || got=$?
 		if [ $got = 0 ]; then
