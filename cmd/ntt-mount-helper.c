@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -217,6 +218,36 @@ give_back(const char *what)
 	    strerror(err));
 }
 
+/* What this process mounts, in no registry yet, and room for one name. */
+static const struct layout *unregistered;
+static pid_t mounter;
+static char *name_room;
+
+/* However this process ends by itself, also when it has no more memory. */
+static void
+detach_unregistered(void)
+{
+	uint32_t i;
+
+	if (!unregistered || mounter != getpid())
+		return;
+	for (i = 0; i < unregistered->count; i++) {
+		sprintf(name_room, "%s/p%u", point,
+		    unregistered->volumes[i].num);
+		umount2(name_room, MNT_DETACH | UMOUNT_NOFOLLOW);
+	}
+	umount2(point, MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
+static void
+not_registered_yet(const struct layout *l)
+{
+	name_room = xmalloc(strlen(point) + sizeof "/p4294967295");
+	unregistered = l;
+	mounter = getpid();
+	atexit(detach_unregistered);
+}
+
 static int
 mount_medium(const char *path)
 {
@@ -246,6 +277,7 @@ mount_medium(const char *path)
 	use_lock_release(use_lock(hash, LOCK_SHARED));
 	reg.dev = im.dev;
 	reg.ino = im.ino;
+	not_registered_yet(&layout);
 	reg.status = mount_layout(&im, &layout, point_fd, &reg, &json);
 	close(point_fd);
 	reg.json = buf_detach(&json);
@@ -253,6 +285,7 @@ mount_medium(const char *path)
 		unlinkat(root, hash, AT_REMOVEDIR);
 	else if (registry_write(&reg, run_dir, hash) < 0)
 		give_back("could not register the mounts of medium");
+	unregistered = NULL;
 	puts(reg.json);
 	status = reg.status;
 out:

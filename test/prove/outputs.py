@@ -3,6 +3,7 @@ images, pages and bags, a PostgreSQL of one's own."""
 import hashlib
 import os
 import random
+import re
 import signal
 import time
 
@@ -126,8 +127,11 @@ class Bag(Output):
             with open(name, "rb") as f:
                 if hashlib.sha512(f.read()).hexdigest().encode() != want:
                     raise Broken("half a file in the bag: %s" % name)
-        if len(there) != 7 + 4:
-            raise Broken("%d files in the bag" % len(there))
+        with open(bag + "/bag-info.txt") as f:
+            lost = int(re.search(r"Lost-By-The-Store: (\d+)", f.read())[1])
+        if len(there) + lost != 7 + 4:
+            raise Broken("%d files in the bag, %d said to be lost" % (
+                len(there), lost))
         return True
 
 
