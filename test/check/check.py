@@ -20,7 +20,7 @@ must hold when all work is finished, with --final:
           list-damaged list-catalogue            a list has its paths in rows
           source-paths source-bytes              and so has the source
           archive-damaged archive-lost           sources are not lost
-          loop-twice                             one loop an image
+          loop-twice                             one loop a partition
   final   blob-row blob-links tree-dir           both directions
           temporary unfinished                   nothing is left to do
           archive-row mounted loop locked process session worker
@@ -753,17 +753,20 @@ class Check:
                 with open("/sys/block/%s/loop/backing_file" % name,
                           "rb") as f:
                     backing = f.read().rstrip(b"\n")
+                with open("/sys/block/%s/loop/offset" % name) as f:
+                    offset = int(f.read())
             except OSError:
                 continue
             plain = backing[:-10] if backing.endswith(b" (deleted)") else \
                 backing
             if any(plain == r or plain.startswith(r + b"/") for r in roots):
-                count[plain] += 1
+                count[plain, offset] += 1
                 if self.final or plain != backing:
                     self.bad("loop", "%s is attached to %s", backing, name)
-        for backing, n in count.items():
+        for (backing, offset), n in count.items():
             if n > 1:
-                self.bad("loop-twice", "%s has %d loops", backing, n)
+                self.bad("loop-twice", "%s has %d loops at %d", backing, n,
+                         offset)
 
     def check_locks(self):
         root = self.dirs["NTT_RUN_DIR"]
