@@ -27,6 +27,7 @@
 #include "mounted.h"
 #include "num.h"
 #include "prog.h"
+#include "rotating.h"
 #include "run_command.h"
 #include "run_image.h"
 #include "run_medium.h"
@@ -55,7 +56,8 @@ static const struct option_help options[] = {
 	{ 0, "enum-only", NULL, "only list the tree into RAW_ROOT" },
 	{ 0, "message", "TEXT", "a remark kept with the medium" },
 	{ 0, "label", "NAME", "call the medium NAME instead of its hash" },
-	{ 0, "workers", "N", "copiers (default: the CPUs, at most 16)" },
+	{ 0, "workers", "N",
+		"copiers (default: the CPUs, at most 16; 1 on a rotating disk)" },
 	{ 0, "stop-after", "STAGE",
 		"register, image, mount, load, copy, unmount or archive" },
 	{ 0, "plan", NULL, "print every command and run nothing" },
@@ -224,6 +226,17 @@ copy_done(void)
 	return run_medium_copied(&medium, db, &remark);
 }
 
+/* One head that seeks is quickest with one reader. */
+static int
+default_workers(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (cpus < 1 || is_rotating(medium.path) == 1)
+		return 1;
+	return cpus > MOST_WORKERS ? MOST_WORKERS : (int)cpus;
+}
+
 static int
 copy_run(void)
 {
@@ -233,7 +246,8 @@ copy_run(void)
 	if (run_medium_inodes(&medium, db) < INLINE_INODES) {
 		run_command_init(&c, "ntt-copier");
 	} else {
-		snprintf(number, sizeof number, "%d", opt.workers);
+		snprintf(number, sizeof number, "%d", opt.workers ?
+		    opt.workers : default_workers());
 		run_command_init(&c, "ntt-copy-workers");
 		run_command_arg(&c, "--wait");
 		run_command_arg(&c, "-w");
@@ -526,11 +540,8 @@ static void
 parse_options(int argc, char **argv)
 {
 	const char *name, *value;
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int i, known = 0;
 
-	opt.workers = cpus < 1 ? 1 : cpus > MOST_WORKERS ? MOST_WORKERS :
-	    (int)cpus;
 	prog_start(&prog, argc, argv);
 	while ((name = prog_option(&value))) {
 		if (!strcmp(name, "image"))

@@ -39,8 +39,7 @@ offers() {
 
 @test "it is a shell script without faults" {
 	need shellcheck shellcheck
-	shellcheck "$TEST_DIR/../contrib/completion/ntt" \
-		"$TEST_DIR/../test/bench/dashboard.sh"
+	shellcheck "$TEST_DIR/../contrib/completion/ntt"
 }
 
 @test "the options of every program are those of its --help" {

@@ -151,6 +151,25 @@ teardown() {
 	[ "$(grep -c '^ntt-copier: ' <<<"$stderr")" -gt 1 ]
 }
 
+@test "the orchestrator starts one copier where the disk rotates" {
+	need losetup util-linux
+	local cpus
+	cpus=$(nproc)
+	mkdir "$T/src" "$T/mnt"
+	(cd "$T/src" && seq -f %05.0f 10000 | xargs touch)
+	mkfs.ext4 -q -N 11000 -d "$T/src" "$T/x.img" 24M
+	LOOP=$(losetup -r --show -f "$T/x.img")
+	mount -o ro,noload "$LOOP" "$T/mnt"
+	ntt-orchestrator -q --no-archive --stop-after load "$T/mnt" >/dev/null
+	# of files without bytes nothing can be measured
+	echo 1 >/sys/block/"${LOOP#/dev/}"/queue/rotational
+	expect 0 ntt-orchestrator --no-archive --plan "$T/mnt"
+	has "$output" "ntt-copy-workers --wait -w 1 -m"
+	echo 0 >/sys/block/"${LOOP#/dev/}"/queue/rotational
+	expect 0 ntt-orchestrator --no-archive --plan "$T/mnt"
+	has "$output" "ntt-copy-workers --wait -w $((cpus > 16 ? 16 : cpus)) -m"
+}
+
 @test "EIO: permanent after three attempts, with what the kernel said" {
 	need losetup util-linux
 	tree
