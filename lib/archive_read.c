@@ -110,13 +110,13 @@ reader_open(struct reader *r, int fd, int ahead, char **error)
 	if (!r->in)
 		return fail(r, errno, "%s", strerror(errno));
 	r->tar = archive_read_new();
-	if (!r->tar)
+	if (!r->tar ||
+	    archive_read_support_format_tar(r->tar) != ARCHIVE_OK ||
+	    (ahead == 0 &&
+	    archive_read_set_skip_callback(r->tar, skip) != ARCHIVE_OK) ||
+	    archive_read_set_callback_data(r->tar, r) != ARCHIVE_OK ||
+	    archive_read_set_read_callback(r->tar, get) != ARCHIVE_OK)
 		return fail(r, ENOMEM, "out of memory");
-	archive_read_support_format_tar(r->tar);
-	if (ahead == 0)
-		archive_read_set_skip_callback(r->tar, skip);
-	archive_read_set_callback_data(r->tar, r);
-	archive_read_set_read_callback(r->tar, get);
 	if (archive_read_open1(r->tar) != ARCHIVE_OK)
 		return fail_tar(r);
 	return 0;
