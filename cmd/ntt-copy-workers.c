@@ -40,7 +40,7 @@ static int running;
 static const struct option_help options[] = {
 	{ 'm', "medium", "HASH", "the medium to copy" },
 	{ 'w', "workers", "N",
-		"how many copiers (default 4 or CPUs + 1; 1 on a rotating disk)" },
+		"copiers (default CPUs + 1, at most 4; 1 on a rotating disk)" },
 	{ 'l', "limit", "N", "each copier stops after N inodes" },
 	{ 0, "wait", NULL, "stay until they have ended" },
 	{ 0, "dry-run", "N", "show the first N inodes, start nothing" },

@@ -86,7 +86,8 @@ sample_image(struct sample *s, int fd)
 static int
 any_entry(int dir_fd)
 {
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_NOATIME |
+	    O_CLOEXEC);
 	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
 	const struct dirent *entry;
 	char name[256] = "";
@@ -102,7 +103,7 @@ any_entry(int dir_fd)
 	    (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
 		return -1;
 	return openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-	    O_CLOEXEC | (S_ISREG(st.st_mode) ? O_DIRECT : 0));
+	    O_NOATIME | O_CLOEXEC | (S_ISREG(st.st_mode) ? O_DIRECT : 0));
 }
 
 /* Files of a tree by lot: neighbours would come from the disk's own cache. */
@@ -152,7 +153,7 @@ static int
 measure(const char *path, const struct stat *st)
 {
 	int is_dir = S_ISDIR(st->st_mode);
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC |
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC |
 	    (is_dir ? O_DIRECTORY : O_DIRECT));
 	struct sample s = { .n = 0 };
 

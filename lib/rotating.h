@@ -4,7 +4,8 @@
  * The kernel's flag is believed when it says no.  Virtual disks and USB
  * adapters say yes whatever lies behind them, so a yes is checked by reading
  * in a few places past the page cache: a disk that has to seek takes
- * milliseconds for each.
+ * milliseconds for each.  No access time changes: what is read without
+ * O_NOATIME being allowed is not read at all.
  */
 #ifndef NTT_ROTATING_H
 #define NTT_ROTATING_H

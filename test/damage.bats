@@ -151,6 +151,20 @@ teardown() {
 	[ "$(grep -c '^ntt-copier: ' <<<"$stderr")" -gt 1 ]
 }
 
+@test "finding out whether a disk rotates leaves access times alone" {
+	need losetup util-linux
+	tree
+	mkfs.ext4 -q -b 4096 -d "$T/src" "$T/x.img" 16M
+	LOOP=$(losetup --show -f "$T/x.img")
+	mkdir "$T/mnt" && mount -o strictatime "$LOOP" "$T/mnt"
+	M=aaaabbbbccccdddd0000111122223333
+	ntt-enum -q "$T/mnt" $M - | ntt-loader -q - $M >/dev/null
+	find "$T/mnt" -exec touch -a -d '2001-02-03 UTC' {} +
+	echo 1 >/sys/block/"${LOOP#/dev/}"/queue/rotational
+	expect 0 ntt-copy-workers -q --wait -m $M
+	[ -z "$(find "$T/mnt" -mindepth 1 -newerat 2001-02-04)" ]
+}
+
 @test "the orchestrator starts one copier where the disk rotates" {
 	need losetup util-linux
 	local cpus
