@@ -46,12 +46,6 @@ static const struct prog prog = {
 	options
 };
 
-static int64_t
-now_ms(void)
-{
-	return (int64_t)(monotonic_ns() / 1000000);
-}
-
 /* Until a key, news of the catalogue, a signal, or so many milliseconds. */
 static void
 wait_for(int keys, int64_t ms)
@@ -83,7 +77,7 @@ connect_first(void)
 static int
 show_once(void)
 {
-	int64_t begun = now_ms();
+	int64_t begun = monotonic_ms();
 	struct buf out = BUF_INIT;
 
 	connect_first();
@@ -91,8 +85,8 @@ show_once(void)
 		wait_for(-1, 1000);
 		dash_step(&dash);
 	}
-	while (now_ms() < begun + CPU_MS && !sig_caught())
-		poll(NULL, 0, (int)(begun + CPU_MS - now_ms()));
+	while (monotonic_ms() < begun + CPU_MS && !sig_caught())
+		poll(NULL, 0, (int)(begun + CPU_MS - monotonic_ms()));
 	if (sig_caught())
 		return EXIT_SIGNAL + sig_caught();
 	dash_look(&dash);
@@ -137,7 +131,7 @@ watch(struct view *view)
 	int64_t next = 0, drawn = 0, now;
 
 	while (!sig_caught() && terminal_is_there()) {
-		now = now_ms();
+		now = monotonic_ms();
 		if (!view->paused && now >= next) {
 			feed_ask(&dash.feed);
 			dash_look(&dash);
@@ -147,7 +141,7 @@ watch(struct view *view)
 		if (take_keys(view))
 			return;
 		view_draw(view, &dash);
-		drawn = now_ms();
+		drawn = monotonic_ms();
 		/* the clock in the corner goes on */
 		wait_for(STDIN_FILENO, !view->paused && next - drawn < 1000 ?
 		    next - drawn : 1000);

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -80,15 +79,6 @@ tell(int fd, const struct pidlist_entry *e, int signo)
 	return -1;
 }
 
-static long
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* 1 when the process behind fd has ended, within ms. */
 static int
 ended(int fd, long ms)
@@ -114,11 +104,11 @@ stop_all(const struct pidlist_entry *entries, size_t count, int force)
 		if (tell(fds[i], &entries[i], force ? SIGKILL : SIGTERM) < 0)
 			status = EXIT_FAILED;
 	}
-	deadline = now_ms() + GRACE_MS;
+	deadline = monotonic_ms() + GRACE_MS;
 	for (i = 0; i < count; i++) {
 		if (fds[i] < 0)
 			continue;
-		if (!ended(fds[i], deadline - now_ms())) {
+		if (!ended(fds[i], deadline - monotonic_ms())) {
 			say("copier %ld of %s did not stop in time: killed",
 			    (long)entries[i].pid, entries[i].medium);
 			tell(fds[i], &entries[i], SIGKILL);

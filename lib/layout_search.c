@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "buf.h"
 #include "fs_signature.h"
 #include "fsutil.h"
 #include "layout_probe.h"
+#include "procstat.h"
 #include "volume_probe.h"
 
 /*
@@ -36,15 +36,6 @@ struct search {
 	long stop;		/* when, in milliseconds */
 	unsigned char *bytes;	/* CHUNK + FS_SIGNATURE_REACH */
 };
-
-static long
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* The end of the volume that holds this byte, 0: none does. */
 static uint64_t
@@ -205,7 +196,7 @@ everywhere(struct search *s)
 {
 	uint64_t run = 0, dense = 0, to;
 
-	while (s->at < s->end && now_ms() < s->stop) {
+	while (s->at < s->end && monotonic_ms() < s->stop) {
 		to = covered_to(s->p->l, s->at);
 		if (!to)
 			to = skip_hole(s, s->at);
@@ -268,7 +259,7 @@ layout_search(struct layout_probe *p, uint64_t from, uint64_t end,
     int limit_ms)
 {
 	struct search s = { .p = p, .at = from + SECTOR, .first = p->l->count,
-		.image = p->base + p->size, .stop = now_ms() + limit_ms };
+		.image = p->base + p->size, .stop = monotonic_ms() + limit_ms };
 	uint32_t i, found;
 
 	s.end = end < s.image ? end : s.image;

@@ -5,9 +5,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "db.h"
+#include "procstat.h"
 #include "sig.h"
 
 enum {
@@ -18,15 +18,6 @@ enum {
 	/* a loader that was killed holds its lock until the server notices */
 	LOCK_GRACE_MS = 5000
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int
 fail(struct load *l, int err)
@@ -39,9 +30,9 @@ fail(struct load *l, int err)
 static int
 pause_ms(struct load *l, int ms)
 {
-	int64_t end = now_ms() + ms;
+	int64_t end = monotonic_ms() + ms;
 
-	while (now_ms() < end && !sig_caught())
+	while (monotonic_ms() < end && !sig_caught())
 		poll(NULL, 0, TICK_MS < ms ? TICK_MS : ms);
 	return sig_caught() ? fail(l, EINTR) : 0;
 }
@@ -109,7 +100,7 @@ enum {
 static int
 await(struct load *l, int how)
 {
-	int64_t begun = now_ms();
+	int64_t begun = monotonic_ms();
 	int told = !(how & WAIT_TELL) || !l->blocked;
 
 	while (PQisBusy(l->db)) {
@@ -122,7 +113,7 @@ await(struct load *l, int how)
 		}
 		if (p.revents && !PQconsumeInput(l->db))
 			break;
-		if (!told && now_ms() - begun >= TELL_AFTER_MS) {
+		if (!told && monotonic_ms() - begun >= TELL_AFTER_MS) {
 			struct buf who = BUF_INIT;
 
 			find_blockers(l, &who);
@@ -172,7 +163,7 @@ run(struct load *l, const char *sql, const char *param)
 static int
 run_locking(struct load *l, const char *sql, const char *param)
 {
-	int64_t end = now_ms() + (int64_t)l->wait_seconds * 1000;
+	int64_t end = monotonic_ms() + (int64_t)l->wait_seconds * 1000;
 	int delay = TICK_MS;
 	PGresult *res;
 
@@ -184,7 +175,7 @@ run_locking(struct load *l, const char *sql, const char *param)
 		if (res)
 			return run(l, "RELEASE load_lock", NULL);
 		if (l->err || (strcmp(db_sqlstate(), "55P03") &&
-		    strcmp(db_sqlstate(), "40P01")) || now_ms() >= end)
+		    strcmp(db_sqlstate(), "40P01")) || monotonic_ms() >= end)
 			return -1;
 		if (run(l, "ROLLBACK TO load_lock", NULL) < 0 ||
 		    pause_ms(l, delay) < 0)
@@ -247,10 +238,10 @@ find_holder(struct load *l, struct buf *holder)
 static int
 lock_medium(struct load *l, struct buf *holder)
 {
-	int64_t end = now_ms() + LOCK_GRACE_MS;
+	int64_t end = monotonic_ms() + LOCK_GRACE_MS;
 	int rc;
 
-	while ((rc = try_lock(l)) == 0 && now_ms() < end)
+	while ((rc = try_lock(l)) == 0 && monotonic_ms() < end)
 		if (pause_ms(l, TICK_MS) < 0)
 			return -1;
 	if (rc < 0)

@@ -61,3 +61,9 @@ cpu_ticks(struct cpu_ticks *now)
 		now->all += t[i];
 	return 0;
 }
+
+int64_t
+monotonic_ms(void)
+{
+	return (int64_t)(monotonic_ns() / 1000000);
+}

@@ -19,7 +19,8 @@ struct cpu_ticks {
 /* 0, or -1 when /proc does not tell. */
 int cpu_ticks(struct cpu_ticks *now);
 
-/* Nanoseconds since some fixed moment. */
+/* Nanoseconds and milliseconds since some fixed moment. */
 uint64_t monotonic_ns(void);
+int64_t monotonic_ms(void);
 
 #endif

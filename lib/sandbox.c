@@ -14,12 +14,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "buf.h"
 #include "fsutil.h"
 #include "mountinfo.h"
+#include "procstat.h"
 #include "sandbox_relay.h"
 #include "sig.h"
 #include "spawn.h"
@@ -62,15 +62,6 @@ sandbox_missing(void)
 	if (access("/dev/fuse", R_OK | W_OK) < 0)
 		return "/dev/fuse cannot be used";
 	return NULL;
-}
-
-static long
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void
@@ -310,12 +301,12 @@ static int
 listen_to_guest(struct sandbox *s, const char **why)
 {
 	struct pollfd p = { .fd = s->control, .events = POLLIN };
-	long end = now_ms() + s->timeout_ms, left;
+	long end = monotonic_ms() + s->timeout_ms, left;
 	char line[1024], c;
 	size_t n = 0;
 
 	*why = "the guest did not answer in time";
-	while ((left = end - now_ms()) > 0 && !sig_caught()) {
+	while ((left = end - monotonic_ms()) > 0 && !sig_caught()) {
 		if (poll(&p, 1, (int)left) <= 0)
 			continue;
 		if (read(s->control, &c, 1) != 1) {
@@ -363,7 +354,7 @@ show(struct sandbox *s, size_t i)
 		s->everybody ? "-o" : NULL, "allow_other", NULL };
 	struct spawn_io io = SPAWN_INHERIT;
 	struct child child;
-	long end = now_ms() + s->timeout_ms;
+	long end = monotonic_ms() + s->timeout_ms;
 
 	io.in = io.out = v->line;
 	io.err = SPAWN_NULL;
@@ -375,7 +366,7 @@ show(struct sandbox *s, size_t i)
 	while (v->ok && !is_mounted(v->point)) {
 		if (waitpid(v->pid, NULL, WNOHANG) == v->pid)
 			v->ok = v->pid = 0;
-		else if (now_ms() > end || sig_caught())
+		else if (monotonic_ms() > end || sig_caught())
 			v->ok = 0;
 		else
 			pause_a_little();

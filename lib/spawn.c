@@ -12,11 +12,11 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "exits.h"
 #include "fsutil.h"
+#include "procstat.h"
 
 static char *
 executable(const char *dir, size_t dir_len, const char *name)
@@ -180,20 +180,11 @@ child_wait(struct child *child)
 	return folded(status);
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* For poll(2), and never so long that it would be negative. */
 static int
 left_ms(int64_t until)
 {
-	int64_t left = until - now_ms();
+	int64_t left = until - monotonic_ms();
 
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
@@ -202,7 +193,7 @@ int
 child_wait_for(struct child *child, int timeout_ms)
 {
 	struct pollfd p = { .events = POLLIN };
-	int64_t until = now_ms() + timeout_ms;
+	int64_t until = monotonic_ms() + timeout_ms;
 	int n;
 
 	p.fd = (int)syscall(SYS_pidfd_open, child->pid, 0);
@@ -271,7 +262,7 @@ run_capture(char *const argv[], const struct spawn_io *io, struct buf *out,
 		return status_for_exec();
 	}
 	p.fd = fds[0];
-	until = now_ms() + timeout_ms;
+	until = monotonic_ms() + timeout_ms;
 	for (;;) {
 		char chunk[8192];
 		int left = timeout_ms ? left_ms(until) : -1;
