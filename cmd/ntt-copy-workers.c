@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,53 +15,59 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "catalogue.h"
-#include "config.h"
-#include "db.h"
-#include "diag.h"
-#include "fsutil.h"
-#include "num.h"
-#include "pidlist.h"
-#include "procstat.h"
-#include "prog.h"
-#include "progress.h"
-#include "rotating.h"
-#include "sig.h"
-#include "spawn.h"
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/diag.h"
+#include "base/fsutil.h"
+#include "base/num.h"
+#include "base/pidlist.h"
+#include "base/procstat.h"
+#include "base/prog.h"
+#include "base/progress.h"
+#include "base/rotating.h"
+#include "base/sig.h"
+#include "base/spawn.h"
+#include "catalogue/db.h"
+#include "catalogue/medium.h"
+#include "sql/statements.h"
 
 enum { MOST_WORKERS = 64, GRACE_SECONDS = 60 };
 
-static const char *limit, *dry_run;
-static int workers;
+static uint64_t limit, dry_run;	/* 0: not given */
+static unsigned int workers;
+static int wait_for_them;
 static char *medium;
 static struct child children[MOST_WORKERS];
+static pid_t group;		/* of all of them, also when the first has ended */
 static int running;
 
-static const struct option_help options[] = {
-	{ 'm', "medium", "HASH", "the medium to copy" },
+static const struct prog_option options[] = {
+	OPT_MEDIUM,
 	{ 'w', "workers", "N",
-		"copiers (default CPUs + 1, at most 4; 1 on a rotating disk)" },
-	{ 'l', "limit", "N", "each copier stops after N inodes" },
-	{ 0, "wait", NULL, "stay until they have ended" },
-	{ 0, "dry-run", "N", "show the first N inodes, start nothing" },
-	{ 0, NULL, NULL, NULL }
+		"copiers (default CPUs + 1, at most 4; 1 on a rotating disk)",
+		OPT_UINT(&workers, 1, MOST_WORKERS) },
+	{ 'l', "limit", "N", "each copier stops after N inodes",
+		OPT_U64(&limit, 1, UINT64_MAX) },
+	{ 0, "wait", NULL, "stay until they have ended",
+		OPT_FLAG(&wait_for_them) },
+	{ 0, "dry-run", "N", "show the first N inodes, start nothing",
+		OPT_U64(&dry_run, 1, UINT64_MAX) },
+	OPT_END
 };
 
 static const struct prog prog = {
 	"ntt-copy-workers",
-	"-m HASH [-w N] [-l N] [--wait] [--dry-run N]",
-	"Copy a medium with several copiers at once",
-	options
+	"[-w N] [-l N] [--wait] [--dry-run N] MEDIUM",
+	"Copy a medium with several copiers at once"
 };
 
-static int
+static unsigned int
 default_workers(PGconn *db)
 {
 	enum { USUAL = 4 };
-	PGresult *res = db_query(db, "SELECT coalesce(image_path, source_path)"
-	    " FROM medium WHERE medium_hash = $1", medium);
-	int most = (int)sysconf(_SC_NPROCESSORS_ONLN) + 1, n = USUAL;
+	PGresult *res = db_query(db, sql_copy_workers_source, medium);
+	unsigned int most = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN) + 1;
+	unsigned int n = USUAL;
 
 	if (!res)
 		db_die("could not look at %s", medium);
@@ -75,9 +82,9 @@ default_workers(PGconn *db)
 static void
 run_dry(void)
 {
+	char *n = xasprintf("%" PRIu64, dry_run);
 	char *argv[] = { (char *)"ntt-copier", (char *)"-m", medium,
-		(char *)"--dry-run", (char *)"--limit",
-		(char *)(uintptr_t)dry_run, NULL };
+		(char *)"--dry-run", (char *)"--limit", n, NULL };
 
 	exit(run(argv, NULL));
 }
@@ -90,18 +97,18 @@ start(void)
 	struct spawn_io io = SPAWN_INHERIT;
 	struct pidlist_entry entries[MOST_WORKERS];
 	char *path = pidlist_path();
-	int i;
+	unsigned int i;
 
 	if (limit) {
 		argv[4] = (char *)"--limit";
-		argv[5] = (char *)(uintptr_t)limit;
+		argv[5] = xasprintf("%" PRIu64, limit);
 	}
 	io.in = SPAWN_NULL;
 	io.group = SPAWN_NEW_GROUP;
 	for (i = 0; i < workers; i++) {
 		if (spawn(&children[i], argv, &io) < 0)
 			die(EXIT_NOPROG, "could not run ntt-copier: %m");
-		io.group = children[0].pid;
+		io.group = group = children[0].pid;
 		running++;
 		memset(&entries[i], 0, sizeof entries[i]);
 		entries[i].pid = children[i].pid;
@@ -109,7 +116,7 @@ start(void)
 		snprintf(entries[i].medium, sizeof entries[i].medium, "%s",
 		    medium);
 	}
-	if (pidlist_add(path, entries, (size_t)workers) < 0)
+	if (pidlist_add(path, entries, workers) < 0)
 		warn("could not write %s: %m; ntt-stop-workers will not find "
 		    "them", quoted(path));
 	free(path);
@@ -135,9 +142,8 @@ worse(int a, int b)
 static void
 show_progress(PGconn *db)
 {
-	PGresult *res = db ? db_query(db, "SELECT coalesce(sum(bytes) FILTER "
-	    "(WHERE done), 0), coalesce(sum(bytes), 0) FROM work_range WHERE "
-	    "medium_hash = $1", medium) : NULL;
+	PGresult *res = db ? db_query(db, sql_copy_workers_progress, medium) :
+	    NULL;
 	static int started;
 
 	if (!res)
@@ -160,13 +166,13 @@ forward(time_t *deadline)
 		return;
 	if (sig_count() > told) {
 		told = sig_count();
-		kill(-children[0].pid, SIGTERM);
+		kill(-group, SIGTERM);
 		if (!*deadline)
 			*deadline = time(NULL) + GRACE_SECONDS;
 	} else if (*deadline && time(NULL) > *deadline) {
 		warn("the copiers did not stop in %d seconds: killed",
 		    GRACE_SECONDS);
-		kill(-children[0].pid, SIGKILL);
+		kill(-group, SIGKILL);
 		*deadline = time(NULL) + GRACE_SECONDS;
 	}
 }
@@ -188,16 +194,16 @@ reap(PGconn *db)
 {
 	enum { LOOK_MS = 200 };
 	time_t deadline = 0;
-	int i, status, worst = EXIT_DONE;
+	int i, status, worst = EXIT_DONE, all = (int)workers;
 
 	while (running > 0) {
-		for (i = 0; i < workers; i++) {
+		for (i = 0; i < all; i++) {
 			pid_t pid = children[i].pid;
 
 			if (!pid)
 				continue;
 			status = child_wait_for(&children[i],
-			    LOOK_MS / workers);
+			    LOOK_MS / all);
 			if (status < 0)
 				continue;
 			running--;
@@ -222,8 +228,9 @@ check_queue(PGconn *db, int worst)
 		return worst;
 	if (limit)
 		return worst;
-	res = db ? db_query(db, "SELECT copy_done IS NULL FROM medium "
-	    "WHERE medium_hash = $1", medium) : NULL;
+	res = db ? db_query(db,
+	    "SELECT copy_done IS NULL FROM medium WHERE medium_hash = $1",
+	    medium) : NULL;
 	if (!res) {
 		warn("could not ask the catalogue whether work is left");
 		return EXIT_AGAIN;
@@ -289,7 +296,7 @@ leave_running(void)
 			die(EXIT_FAILED, "the copiers did not start; see "
 			    "ntt-copier.log in %s",
 			    quoted(config_get(CONFIG_LOG_DIR)));
-		say("%d copiers of %s are running; ntt-stop-workers stops "
+		say("%u copiers of %s are running; ntt-stop-workers stops "
 		    "them", workers, medium);
 		return EXIT_DONE;
 	}
@@ -304,40 +311,22 @@ leave_running(void)
 int
 main(int argc, char **argv)
 {
-	const char *name, *value, *wanted = NULL;
-	int wait = 0;
+	const char *wanted;
 	PGconn *db;
 
 	prog_start(&prog, argc, argv);
-	while ((name = prog_option(&value))) {
-		if (!strcmp(name, "medium"))
-			wanted = value;
-		else if (!strcmp(name, "workers"))
-			workers = (int)num_arg("--workers", value, 1,
-			    MOST_WORKERS);
-		else if (!strcmp(name, "wait"))
-			wait = 1;
-		else if (!strcmp(name, "dry-run"))
-			dry_run = value;
-		else
-			limit = value;
-	}
-	if (dry_run)
-		num_arg("--dry-run", dry_run, 1, UINT64_MAX);
-	if (limit)
-		num_arg("--limit", limit, 1, UINT64_MAX);
+	prog_options(options);
+	wanted = prog_need_medium(0, 0);
 	prog_operands(0, 0);
-	if (!wanted)
-		die_usage("-m HASH is missing");
 	prog_config();
 	db = db_open();
 	if (!db)
 		db_die("could not open the catalogue");
-	medium = catalogue_medium_or_die(db, wanted);
+	medium = medium_named_hash(db, wanted);
 	if (!workers)
 		workers = default_workers(db);
 	PQfinish(db);
 	if (dry_run)
 		run_dry();
-	return wait ? supervise(-1) : leave_running();
+	return wait_for_them ? supervise(-1) : leave_running();
 }

@@ -7,26 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
-#include "diag.h"
-#include "json.h"
-#include "num.h"
-#include "prog.h"
-#include "progress.h"
-#include "seen.h"
-#include "sig.h"
-#include "walk.h"
+#include "base/buf.h"
+#include "base/diag.h"
+#include "base/json.h"
+#include "base/num.h"
+#include "base/prog.h"
+#include "base/progress.h"
+#include "base/sig.h"
+#include "raw/seen.h"
+#include "raw/walk.h"
 
-static const struct option_help options[] = {
-	{ 0, "json", NULL, "print JSON" },
-	{ 0, NULL, NULL, NULL }
+static int json;
+
+static const struct prog_option options[] = {
+	{ 0, "json", NULL, "print JSON", OPT_FLAG(&json) },
+	OPT_END
 };
 
 static const struct prog prog = {
 	"ntt-count-hardlinks",
 	"[--json] DIR",
-	"Count files and bytes with one, two, three and more links",
-	options
+	"Count files and bytes with one, two, three and more links"
 };
 
 enum { KINDS = 3 };		/* 1, 2, 3+ links */
@@ -120,12 +121,10 @@ main(int argc, char **argv)
 	struct walk_progress signs = { 0, 0 };
 	struct walk w = { .entry = take, .problem = complain,
 		.progress = &signs };
-	const char *name, *value;
-	int json = 0, rc;
+	int rc;
 
 	prog_start(&prog, argc, argv);
-	while ((name = prog_option(&value)))
-		json = 1;
+	prog_options(options);
 	prog_operands(1, 1);
 	sig_catch();
 	seen_inodes_init(&seen);

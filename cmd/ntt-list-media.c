@@ -7,29 +7,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
-#include "db.h"
-#include "diag.h"
-#include "json.h"
-#include "prog.h"
+#include "base/buf.h"
+#include "base/diag.h"
+#include "base/json.h"
+#include "base/num.h"
+#include "base/prog.h"
+#include "catalogue/db.h"
+#include "sql/statements.h"
 
 static const char *prefix;
-static enum { LIST, COMMA, QUOTED } format;
-static int stats, json;
+static int stats, json, csv;
 
-static const struct option_help options[] = {
-	{ 0, "path-prefix", "P", "only media with a path that begins so" },
-	{ 0, "format", "F", "list, comma or quoted (default list)" },
-	{ 0, "stats", NULL, "how many of its paths and bytes" },
-	{ 0, "json", NULL, "print JSON, one object a line" },
-	{ 0, NULL, NULL, NULL }
+enum { LIST, COMMA, QUOTED };
+static const char *const formats[] = { "list", "comma", "quoted", NULL };
+static int format;
+
+static const struct prog_option options[] = {
+	{ 0, "path-prefix", "P", "only media with a path that begins so",
+		OPT_TEXT(&prefix) },
+	{ 0, "format", "F", "list, comma or quoted (default list)",
+		OPT_CHOICE(&format, formats) },
+	{ 0, "stats", NULL, "how many of its paths and bytes",
+		OPT_FLAG(&stats) },
+	{ 0, "json", NULL, "print JSON, one object a line", OPT_FLAG(&json) },
+	{ 0, "csv", NULL, "print a table for a spreadsheet", OPT_FLAG(&csv) },
+	OPT_END
 };
 
 static const struct prog prog = {
 	"ntt-list-media",
-	"[--path-prefix P] [--format F] [--stats] [--json]",
-	"List the media of the catalogue",
-	options
+	"[--path-prefix P] [--format F] [--stats] [--json|--csv]",
+	"List the media of the catalogue"
 };
 
 /*
@@ -40,14 +48,8 @@ static int
 matches(PGconn *db, const char *medium, int64_t *paths, int64_t *bytes)
 {
 	char *bytea = db_bytea(prefix, strlen(prefix));
-	char *path = db_ident(db, "path_p_", medium);
-	char *inode = db_ident(db, "inode_p_", medium);
-	char *sql = stats ? xasprintf("SELECT count(*), coalesce(sum(i.size) "
-	    "FILTER (WHERE i.fs_type = 'f'), 0) FROM %s p JOIN %s i USING "
-	    "(dev, ino) WHERE substring(p.path FOR octet_length($1::bytea)) "
-	    "= $1::bytea", path, inode) : sql_on("SELECT count(*), 0 FROM "
-	    "(SELECT FROM %s p WHERE substring(p.path FOR "
-	    "octet_length($1::bytea)) = $1::bytea LIMIT 1) AS one", path);
+	char *sql = sql_for(stats ? sql_list_media_sums : sql_list_media_any,
+	    medium);
 	PGresult *res = db_query(db, sql, bytea);
 
 	if (!res)
@@ -56,33 +58,63 @@ matches(PGconn *db, const char *medium, int64_t *paths, int64_t *bytes)
 	*bytes = db_int(res, 0, 1);
 	PQclear(res);
 	free(bytea);
-	free(path);
-	free(inode);
 	free(sql);
 	return *paths > 0;
 }
 
+/* Columns of list_media. */
+enum { HASH, HUMAN, HEALTH, IS_LOADED, IS_COPIED, IS_ARCHIVED, INODES, PATHS,
+	HAS_TABLES, TITLE, MESSAGE, ADDED, SIZE, OMISSIONS, KIND, IMAGED, LOADED,
+	COPIED, ARCHIVED };
+
 static const char *
 state(const PGresult *res, int row)
 {
-	return db_bool(res, row, 5) ? "archived" :
-	    db_bool(res, row, 4) ? "copied" :
-	    db_bool(res, row, 3) ? "loaded" : "registered";
+	return db_bool(res, row, IS_ARCHIVED) ? "archived" :
+	    db_bool(res, row, IS_COPIED) ? "copied" :
+	    db_bool(res, row, IS_LOADED) ? "loaded" : "registered";
+}
+
+/* What is known of every medium; numbers are written without quotes. */
+static const struct {
+	const char *name;
+	int column;
+	int number;
+} facts[] = {
+	{ "medium", HASH, 0 }, { "title", TITLE, 0 }, { "name", HUMAN, 0 },
+	{ "message", MESSAGE, 0 }, { "kind", KIND, 0 }, { "added", ADDED, 0 },
+	{ "size", SIZE, 1 }, { "health", HEALTH, 0 }, { "state", -1, 0 },
+	{ "omissions", OMISSIONS, 1 }, { "inodes", INODES, 1 },
+	{ "paths", PATHS, 1 }, { "imaged", IMAGED, 0 }, { "loaded", LOADED, 0 },
+	{ "copied", COPIED, 0 }, { "archived", ARCHIVED, 0 },
+};
+enum { FACTS = sizeof facts / sizeof facts[0] };
+
+/* NULL: it is not known. */
+static const char *
+fact(const PGresult *res, int row, size_t i)
+{
+	if (facts[i].column < 0)
+		return state(res, row);
+	return PQgetisnull(res, row, facts[i].column) ? NULL :
+	    db_text(res, row, facts[i].column);
 }
 
 static void
 print_json(const PGresult *res, int row, int64_t paths, int64_t bytes)
 {
 	struct buf b = BUF_INIT;
+	size_t i;
 
 	json_begin_object(&b, NULL);
-	json_text(&b, "medium", db_text(res, row, 0));
-	json_text(&b, "name", db_text(res, row, 1));
-	json_text(&b, "health", PQgetisnull(res, row, 2) ? NULL :
-	    db_text(res, row, 2));
-	json_text(&b, "state", state(res, row));
-	json_i64(&b, "inodes", db_int(res, row, 6));
-	json_i64(&b, "paths", db_int(res, row, 7));
+	for (i = 0; i < FACTS; i++) {
+		const char *value = fact(res, row, i);
+
+		if (value && facts[i].number)
+			json_raw(&b, facts[i].name, value);
+		else
+			json_text(&b, facts[i].name, value);
+	}
 	if (prefix && stats) {
 		json_i64(&b, "matching_paths", paths);
 		json_i64(&b, "matching_bytes", bytes);
@@ -92,14 +124,87 @@ print_json(const PGresult *res, int row, int64_t paths, int64_t bytes)
 	buf_free(&b);
 }
 
+/* RFC 4180. */
 static void
-print_row(const PGresult *res, int row, int first, int64_t paths,
+print_csv(const PGresult *res, int row)
+{
+	const char *p;
+	size_t i;
+
+	for (i = 0; i < FACTS; i++) {
+		p = fact(res, row, i);
+		if (i)
+			putchar(',');
+		if (!p || facts[i].number) {
+			fputs(p ? p : "", stdout);
+			continue;
+		}
+		putchar('"');
+		for (; *p; p++) {
+			if (*p == '"')
+				putchar('"');
+			putchar(*p);
+		}
+		putchar('"');
+	}
+	fputs("\r\n", stdout);
+}
+
+static void
+print_csv_head(void)
+{
+	size_t i;
+
+	for (i = 0; i < FACTS; i++)
+		printf("%s%s", i ? "," : "", facts[i].name);
+	fputs("\r\n", stdout);
+}
+
+/* So many digits tell each medium from all others; eight at least. */
+static int
+digits_needed(const PGresult *res)
+{
+	int n = 8, i, k;
+
+	for (i = 0; i < PQntuples(res); i++)
+		for (k = i + 1; k < PQntuples(res); k++)
+			while (n < 32 && !strncmp(db_text(res, i, HASH),
+			    db_text(res, k, HASH), (size_t)n))
+				n++;
+	return n;
+}
+
+/* A line of the table of all media. */
+static void
+print_line(const PGresult *res, int row, int digits)
+{
+	const char *title = db_text(res, row, TITLE);
+	int64_t missing = db_int(res, row, OMISSIONS);
+
+	printf("%4d  %-*.*s  %-10s  %-10s  %9s  %s  %s", row + 1, digits,
+	    digits, db_text(res, row, HASH), state(res, row),
+	    PQgetisnull(res, row, HEALTH) ? "-" : db_text(res, row, HEALTH),
+	    PQgetisnull(res, row, SIZE) ? "-" :
+	    num_bytes((uint64_t)db_int(res, row, SIZE)),
+	    db_text(res, row, ADDED),
+	    quoted(*title ? title : db_text(res, row, HUMAN)));
+	if (!PQgetisnull(res, row, MESSAGE))
+		printf("  %s", quoted(db_text(res, row, MESSAGE)));
+	if (missing)
+		printf("  %s missing", num_grouped((uint64_t)missing));
+	putchar('\n');
+}
+
+static void
+print_row(const PGresult *res, int row, int first, int digits, int64_t paths,
     int64_t bytes)
 {
-	const char *hash = db_text(res, row, 0);
+	const char *hash = db_text(res, row, HASH);
 
 	if (json)
 		print_json(res, row, paths, bytes);
+	else if (csv)
+		print_csv(res, row);
 	else if (format != LIST)
 		printf(format == COMMA ? "%s%s" : "%s'%s'", first ? "" : ",",
 		    hash);
@@ -109,37 +214,17 @@ print_row(const PGresult *res, int row, int first, int64_t paths,
 	else if (prefix)
 		puts(hash);
 	else
-		printf("%s %-10s %-10s %10lld inodes %10lld paths  %s\n",
-		    hash, state(res, row), PQgetisnull(res, row, 2) ? "-" :
-		    db_text(res, row, 2), (long long)db_int(res, row, 6),
-		    (long long)db_int(res, row, 7),
-		    quoted(db_text(res, row, 1)));
+		print_line(res, row, digits);
 }
 
 static void
 parse_options(int argc, char **argv)
 {
-	const char *name, *value;
-
 	prog_start(&prog, argc, argv);
-	while ((name = prog_option(&value))) {
-		if (!strcmp(name, "path-prefix"))
-			prefix = value;
-		else if (!strcmp(name, "stats"))
-			stats = 1;
-		else if (!strcmp(name, "json"))
-			json = 1;
-		else if (!strcmp(value, "list"))
-			format = LIST;
-		else if (!strcmp(value, "comma"))
-			format = COMMA;
-		else if (!strcmp(value, "quoted"))
-			format = QUOTED;
-		else
-			die_usage("--format must be list, comma or quoted, "
-			    "not %s", quoted(value));
-	}
+	prog_options(options);
 	prog_operands(0, 0);
+	if (json && csv)
+		die_usage("--json and --csv are two things");
 	prog_config();
 }
 
@@ -147,7 +232,7 @@ int
 main(int argc, char **argv)
 {
 	int64_t paths = 0, bytes = 0;
-	int row, found = 0;
+	int row, found = 0, digits;
 	PGresult *res;
 	PGconn *db;
 
@@ -155,22 +240,21 @@ main(int argc, char **argv)
 	db = db_open();
 	if (!db)
 		db_die("could not open the catalogue");
-	res = db_query(db, "SELECT medium_hash, medium_human, health, "
-	    "enum_done IS NOT NULL, copy_done IS NOT NULL, "
-	    "archived_at IS NOT NULL, load_counts->>'inodes', "
-	    "load_counts->>'paths', to_regclass(quote_ident('path_p_' || "
-	    "medium_hash)) IS NOT NULL FROM medium ORDER BY added_at, "
-	    "medium_hash");
+	res = db_query(db, sql_list_media);
 	if (!res)
 		db_die("could not list the media");
+	digits = format == LIST && !json && !csv && !prefix ?
+	    digits_needed(res) : 0;
+	if (csv)
+		print_csv_head();
 	for (row = 0; row < PQntuples(res); row++) {
-		if (prefix && (!db_bool(res, row, 8) ||
-		    !matches(db, db_text(res, row, 0), &paths, &bytes)))
+		if (prefix && (!db_bool(res, row, HAS_TABLES) ||
+		    !matches(db, db_text(res, row, HASH), &paths, &bytes)))
 			continue;
-		print_row(res, row, found == 0, paths, bytes);
+		print_row(res, row, found == 0, digits, paths, bytes);
 		found++;
 	}
-	if (format != LIST && !json && found)
+	if (format != LIST && !json && !csv && found)
 		putchar('\n');
 	PQclear(res);
 	PQfinish(db);

@@ -14,21 +14,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "catalogue.h"
-#include "config.h"
-#include "db.h"
-#include "diag.h"
-#include "fsutil.h"
-#include "json.h"
-#include "log.h"
-#include "num.h"
-#include "pattern.h"
-#include "pgarray.h"
-#include "prog.h"
-#include "progress.h"
-#include "queue.h"
-#include "sig.h"
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/diag.h"
+#include "base/fsutil.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/prog.h"
+#include "base/progress.h"
+#include "base/sig.h"
+#include "catalogue/catalogue_file.h"
+#include "catalogue/db.h"
+#include "catalogue/medium.h"
+#include "catalogue/pgarray.h"
+#include "catalogue/queue.h"
+#include "raw/pattern.h"
+#include "sql/statements.h"
 
 enum { FILE_MAX = 16 << 20, OID_TID = 27 };
 
@@ -40,27 +42,28 @@ static struct {
 static PGconn *db;
 static struct pattern_set *patterns;	/* NULL: --undo of everything */
 static const char *medium;
-static char *inode, *path;		/* the partitions, quoted */
 
 /* What became of a medium. */
 static struct outcome {
 	uint64_t looked_at, paths, inodes, unlinked;
 } done;
 
-static const struct option_help options[] = {
-	{ 0, "all", NULL, "every loaded medium" },
+static const struct prog_option options[] = {
+	OPT_MEDIUM,
+	{ 0, "all", NULL, "every loaded medium", OPT_FLAG(&opt.all) },
 	{ 0, "patterns", "FILE",
-		"the patterns (default NTT_IGNORE_PATTERNS)" },
-	{ 0, "dry-run", NULL, "count what would change, change nothing" },
-	{ 0, "undo", NULL, "take exclusions back" },
-	{ 0, NULL, NULL, NULL }
+		"the patterns (default NTT_IGNORE_PATTERNS)",
+		OPT_TEXT(&opt.patterns) },
+	{ 0, "dry-run", NULL, "count what would change, change nothing",
+		OPT_FLAG(&opt.dry_run) },
+	{ 0, "undo", NULL, "take exclusions back", OPT_FLAG(&opt.undo) },
+	OPT_END
 };
 
 static const struct prog prog = {
 	"ntt-mark-excluded",
-	"HASH | --all [--patterns FILE] [--dry-run] [--undo]",
-	"Apply ignore patterns to what is loaded",
-	options
+	"MEDIUM | --all [--patterns FILE] [--dry-run] [--undo]",
+	"Apply ignore patterns to what is loaded"
 };
 
 /* The backquotes that open or close a fenced block, 0 if the line has none. */
@@ -164,8 +167,9 @@ failed(const char *what)
 
 /* How many rows that changed. */
 static uint64_t
-do_or_fail(const char *what, char *sql)
+do_or_fail(const char *what, const char *statement)
 {
+	char *sql = sql_for(statement, medium);
 	PGresult *res = db_query(db, sql);
 	uint64_t n;
 
@@ -214,9 +218,9 @@ batch_send(struct batch *b)
 		params[i] = pgarray_param(columns[i], &lengths[i]);
 		formats[i] = 1;
 	}
-	res = db_check(db, PQexecParams(db, "INSERT INTO excluding SELECT * "
-	    "FROM unnest($1::tid[], $2::bigint[], $3::bigint[], "
-	    "$4::integer[])", 4, NULL, params, lengths, formats, 1));
+	res = db_check(db,
+	    db_exec_params(db, sql_mark_excluded_add, 4, NULL, params, lengths,
+	    formats, 1));
 	if (!res)
 		failed("note the paths of");
 	PQclear(res);
@@ -265,17 +269,15 @@ match_paths(void)
 	int n;
 
 	do_or_fail("read the paths of", opt.undo ?
-	    xasprintf("DECLARE c NO SCROLL CURSOR FOR SELECT ctid, dev, ino, "
-	    "path FROM %s WHERE exclude_reason IS NOT NULL", path) :
-	    xasprintf("DECLARE c NO SCROLL CURSOR FOR SELECT p.ctid, p.dev, "
-	    "p.ino, p.path FROM %s p JOIN %s i ON i.dev = p.dev AND "
-	    "i.ino = p.ino WHERE p.exclude_reason IS NULL AND "
-	    "i.status <> 'success'", path, inode));
+	    sql_mark_excluded_excluded :
+	    sql_mark_excluded_included);
 	batch_init(&b);
 	do {
 		check_interrupted();
-		res = db_check(db, PQexecParams(db, "FETCH 10000 FROM c", 0,
-		    NULL, NULL, NULL, NULL, 1));
+		res = db_check(db, db_exec_params(db, opt.undo ?
+		    "FETCH 10000 FROM excluded_names" :
+		    "FETCH 10000 FROM included_names", 0, NULL, NULL, NULL,
+		    NULL, 1));
 		if (!res)
 			failed("read the paths of");
 		n = PQntuples(res);
@@ -287,14 +289,15 @@ match_paths(void)
 		progress_set(done.looked_at);
 	} while (n > 0);
 	batch_free(&b);
-	if (db_script(db, "CLOSE c; CREATE INDEX ON excluding (dev, ino); "
+	if (db_script(db, "CLOSE ALL; CREATE INDEX ON excluding (dev, ino); "
 	    "ANALYZE excluding") < 0)
 		failed("read the paths of");
 }
 
 static uint64_t
-ask(const char *what, char *sql)
+ask(const char *what, const char *statement)
 {
+	char *sql = sql_for(statement, medium);
 	PGresult *res = db_query(db, sql);
 	uint64_t n;
 
@@ -311,16 +314,10 @@ static void
 count_changes(void)
 {
 	done.paths = ask("count the paths of",
-	    xstrdup("SELECT count(*) FROM excluding"));
+	    "SELECT count(*) FROM excluding");
 	done.inodes = ask("count the inodes of", opt.undo ?
-	    xasprintf("SELECT count(*) FROM %s i WHERE status = 'excluded' "
-	    "AND EXISTS (SELECT FROM excluding e WHERE e.dev = i.dev AND "
-	    "e.ino = i.ino)", inode) :
-	    xasprintf("SELECT count(*) FROM %s i JOIN (SELECT dev, ino, "
-	    "count(*) AS n FROM excluding GROUP BY 1, 2) AS e USING (dev, "
-	    "ino) WHERE i.status <> 'excluded' AND e.n = (SELECT count(*) "
-	    "FROM %s p WHERE p.dev = e.dev AND p.ino = e.ino AND "
-	    "p.exclude_reason IS NULL)", inode, path));
+	    sql_mark_excluded_would_include :
+	    sql_mark_excluded_would_exclude);
 }
 
 /* The patterns as exclude_reason has them, by number. */
@@ -345,10 +342,8 @@ mark_paths(void)
 		buf_free(&shown);
 	}
 	param = pgarray_param(&reasons, &len);
-	sql = xasprintf("UPDATE %s p SET exclude_reason = "
-	    "($1::text[])[e.pattern + 1] FROM excluding e WHERE "
-	    "p.ctid = e.tid", path);
-	res = db_check(db, PQexecParams(db, sql, 1, NULL, &param, &len,
+	sql = sql_for(sql_mark_excluded_paths, medium);
+	res = db_check(db, db_exec_params(db, sql, 1, NULL, &param, &len,
 	    &format, 0));
 	if (!res)
 		failed("mark the paths of");
@@ -362,12 +357,8 @@ static void
 exclude(void)
 {
 	mark_paths();
-	done.inodes = do_or_fail("mark the inodes of", xasprintf("UPDATE %s "
-	    "i SET status = 'excluded', next_attempt_at = NULL FROM (SELECT "
-	    "DISTINCT dev, ino FROM excluding) AS e WHERE i.dev = e.dev AND "
-	    "i.ino = e.ino AND i.status NOT IN ('success', 'excluded') AND "
-	    "NOT EXISTS (SELECT FROM %s p WHERE p.dev = e.dev AND "
-	    "p.ino = e.ino AND p.exclude_reason IS NULL)", inode, path));
+	done.inodes = do_or_fail("mark the inodes of",
+	    sql_mark_excluded_inodes);
 }
 
 /* Directories are made when their range is worked on again. */
@@ -376,26 +367,15 @@ include(void)
 {
 	uint64_t pending;
 
-	done.unlinked = ask("count the inodes of", xasprintf("SELECT count(*) "
-	    "FROM excluding e JOIN %s i USING (dev, ino) WHERE "
-	    "i.status = 'success'", inode));
-	done.paths = do_or_fail("mark the paths of", xasprintf("UPDATE %s p "
-	    "SET exclude_reason = NULL FROM excluding e WHERE p.ctid = e.tid",
-	    path));
-	done.inodes = do_or_fail("mark the inodes of", xasprintf("UPDATE %s i "
-	    "SET status = CASE WHEN fs_type IN ('d', 'b', 'c', 'p', 's') THEN "
-	    "'non_file' ELSE 'pending' END::inode_status, attempts = 0, "
-	    "next_attempt_at = NULL FROM (SELECT DISTINCT dev, ino FROM "
-	    "excluding) AS e WHERE i.dev = e.dev AND i.ino = e.ino AND "
-	    "i.status = 'excluded'", inode));
-	pending = ask("look at", xasprintf("SELECT EXISTS (SELECT FROM "
-	    "%s WHERE status = 'pending')::integer", inode));
-	if (pending && (db_do(db, "UPDATE work_range w SET done = false, "
-	    "directories = false WHERE medium_hash = $1 AND EXISTS (SELECT "
-	    "FROM excluding e WHERE e.dev = w.dev AND e.ino BETWEEN "
-	    "w.first_ino AND w.last_ino)", medium) < 0 ||
-	    db_do(db, "UPDATE medium SET copy_done = NULL WHERE "
-	    "medium_hash = $1", medium) < 0 || queue_reopen(db, medium) < 0))
+	done.unlinked = ask("count the inodes of", sql_mark_excluded_unlinked);
+	done.paths = do_or_fail("mark the paths of",
+	    sql_mark_excluded_include_paths);
+	done.inodes = do_or_fail("mark the inodes of",
+	    sql_mark_excluded_include_inodes);
+	pending = ask("look at", sql_mark_excluded_pending);
+	if (pending && (db_do(db, sql_mark_excluded_ranges, medium) < 0 ||
+	    db_do(db, sql_mark_excluded_reopen, medium) < 0 || queue_reopen(db,
+	    medium) < 0))
 		failed("reopen");
 }
 
@@ -411,8 +391,7 @@ lock_medium(void)
 
 	if (queue_plan_lock(db, medium) < 0)
 		failed("lock");
-	res = db_query(db, "SELECT archived_at IS NOT NULL FROM medium WHERE "
-	    "medium_hash = $1 FOR UPDATE", medium);
+	res = db_query(db, sql_mark_excluded_lock_medium, medium);
 	workers = queue_workers(db, medium);
 	if (!res || workers < 0)
 		failed("lock");
@@ -428,8 +407,7 @@ lock_medium(void)
 		    "be copied", medium);
 		return EXIT_REFUSED;
 	}
-	do_or_fail("lock", xasprintf("LOCK TABLE %s IN SHARE ROW EXCLUSIVE "
-	    "MODE", path));
+	do_or_fail("lock", sql_mark_excluded_lock);
 	return EXIT_DONE;
 }
 
@@ -454,7 +432,7 @@ report(void)
 	if (opt.dry_run)
 		return;
 	log_medium(medium);
-	log_begin(&event, opt.undo ? "included" : "excluded");
+	log_begin(&event, opt.undo ? LOG_INCLUDED : LOG_EXCLUDED);
 	json_u64(&event, "paths", done.paths);
 	json_u64(&event, "inodes", done.inodes);
 	log_end(&event);
@@ -469,9 +447,7 @@ change_medium(void)
 
 	if (status != EXIT_DONE)
 		return status;
-	do_or_fail("prepare", xstrdup("CREATE TEMPORARY TABLE excluding "
-	    "(tid tid, dev bigint, ino bigint, pattern integer) "
-	    "ON COMMIT DROP"));
+	do_or_fail("prepare", sql_mark_excluded_begin);
 	match_paths();
 	if (opt.dry_run)
 		count_changes();
@@ -486,7 +462,7 @@ change_medium(void)
 static int
 mark_medium(const char *name)
 {
-	int loaded = catalogue_loaded(db, name), status;
+	int loaded = medium_loaded(db, name), status;
 
 	medium = name;
 	if (loaded < 0)
@@ -495,8 +471,6 @@ mark_medium(const char *name)
 		warn("medium %s is not loaded", medium);
 		return EXIT_FAILED;
 	}
-	inode = db_ident(db, "inode_p_", medium);
-	path = db_ident(db, "path_p_", medium);
 	memset(&done, 0, sizeof done);
 	progress_start("matching", "paths", PROGRESS_COUNT, 0);
 	if (db_begin(db) < 0)
@@ -507,20 +481,19 @@ mark_medium(const char *name)
 	else if (db_commit(db) < 0)
 		failed("commit the changes of");
 	progress_stop();
-	if (status == EXIT_DONE)
-		report();
-	free(inode);
-	free(path);
-	return status;
+	if (status != EXIT_DONE)
+		return status;
+	report();
+	return opt.dry_run || !done.paths ? EXIT_DONE :
+	    catalogue_file_renew(db, medium, opt.undo ? "included" :
+	    "excluded");
 }
 
 /* The worst that happened: "again" before "refused" before "failed". */
 static int
 mark_all(void)
 {
-	PGresult *res = db_query(db, "SELECT medium_hash FROM medium WHERE "
-	    "to_regclass(quote_ident('inode_p_' || medium_hash)) IS NOT NULL "
-	    "ORDER BY medium_hash");
+	PGresult *res = db_query(db, sql_mark_excluded_media);
 	int row, status, worst = EXIT_DONE;
 
 	if (!res)
@@ -537,21 +510,12 @@ mark_all(void)
 static void
 parse_options(int argc, char **argv)
 {
-	const char *name, *value;
-
 	prog_start(&prog, argc, argv);
-	while ((name = prog_option(&value))) {
-		if (!strcmp(name, "all"))
-			opt.all = 1;
-		else if (!strcmp(name, "patterns"))
-			opt.patterns = value;
-		else if (!strcmp(name, "dry-run"))
-			opt.dry_run = 1;
-		else
-			opt.undo = 1;
-	}
-	prog_operands(opt.all ? 0 : 1, opt.all ? 0 : 1);
-	opt.medium = prog_operand(0);
+	prog_options(options);
+	opt.medium = prog_medium(0, 0);
+	prog_operands(0, 0);
+	if (!opt.medium == !opt.all)
+		die_usage("give either a medium or --all");
 	prog_config();
 	if (!opt.patterns && !opt.undo)
 		opt.patterns = config_get(CONFIG_IGNORE_PATTERNS);
@@ -573,7 +537,7 @@ main(int argc, char **argv)
 	if (!db)
 		db_die("could not open the catalogue");
 	if (!opt.all)
-		name = catalogue_medium_or_die(db, opt.medium);
+		name = medium_named_hash(db, opt.medium);
 	/* the whole of a cursor is wanted, not its beginning */
 	if (db_script(db, "SET cursor_tuple_fraction = 1; SET jit = off") < 0)
 		db_die("could not prepare");

@@ -1,5 +1,5 @@
 /*
- * ntt-pipeline-status: how far one medium came, by six checks, each with its
+ * ntt-pipeline-status: how far one medium came, by seven checks, each with its
  * evidence, and the command to run next.
  */
 #define _GNU_SOURCE
@@ -8,27 +8,32 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "buf.h"
-#include "catalogue.h"
-#include "config.h"
-#include "db.h"
-#include "diag.h"
-#include "fsutil.h"
-#include "json.h"
-#include "mapfile.h"
-#include "num.h"
-#include "prog.h"
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/diag.h"
+#include "base/fsutil.h"
+#include "base/json.h"
+#include "base/medium_files.h"
+#include "base/num.h"
+#include "base/prog.h"
+#include "catalogue/account.h"
+#include "catalogue/db.h"
+#include "catalogue/medium.h"
+#include "image/mapfile.h"
+#include "sql/statements.h"
 
-static const struct option_help options[] = {
-	{ 0, "json", NULL, "print one JSON object" },
-	{ 0, NULL, NULL, NULL }
+static int json;
+
+static const struct prog_option options[] = {
+	OPT_MEDIUM,
+	{ 0, "json", NULL, "print one JSON object", OPT_FLAG(&json) },
+	OPT_END
 };
 
 static const struct prog prog = {
 	"ntt-pipeline-status",
-	"[--json] HASH",
-	"Show how far a medium came, and what to do next",
-	options
+	"[--json] MEDIUM",
+	"Show how far a medium came, and what to do next"
 };
 
 enum state { DONE, MISSING, NOT_NEEDED };
@@ -79,13 +84,10 @@ static int
 put_rescue(struct buf *why, const char *image)
 {
 	int all = 0;
-	size_t len = strlen(image);
 	struct mapfile map;
 	char *path, *error;
 
-	if (len > 4 && !strcmp(image + len - 4, ".img"))
-		len -= 4;
-	path = xasprintf("%.*s.map", (int)len, image);
+	path = image_map(image);
 	if (!exists(path)) {
 		buf_puts(why, ", without a map");
 	} else if (mapfile_load(&map, path, &error) < 0) {
@@ -131,8 +133,7 @@ check_image(struct buf *why)
 static enum state
 check_raw(struct buf *why)
 {
-	char *path = xasprintf("%s/%s.raw", config_get(CONFIG_RAW_ROOT),
-	    medium.hash);
+	char *path = medium_raw(medium.hash);
 	enum state state = DONE;
 
 	if (exists(path)) {
@@ -153,7 +154,7 @@ check_raw(struct buf *why)
 static enum state
 check_rows(PGconn *db, struct buf *why)
 {
-	int loaded = catalogue_loaded(db, medium.hash);
+	int loaded = medium_loaded(db, medium.hash);
 
 	if (loaded < 0)
 		db_die("could not look at %s", medium.hash);
@@ -180,18 +181,14 @@ static enum state
 check_copying(PGconn *db, struct buf *why)
 {
 	enum state state = MISSING;
-	char *inode, *sql;
+	char *sql;
 	PGresult *res;
 
-	if (catalogue_loaded(db, medium.hash) != 1) {
+	if (medium_loaded(db, medium.hash) != 1) {
 		buf_puts(why, "nothing is loaded");
 		return MISSING;
 	}
-	inode = db_ident(db, "inode_p_", medium.hash);
-	sql = sql_on("SELECT count(*) FILTER (WHERE status = 'pending'), "
-	    "count(*) FILTER (WHERE status = 'success'), count(*) FILTER "
-	    "(WHERE status IN ('failed_retryable', 'failed_permanent')), "
-	    "count(*) FROM %s", inode);
+	sql = sql_for(sql_pipeline_status_rows, medium.hash);
 	res = db_query(db, sql);
 	if (!res)
 		db_die("could not count the inodes of %s", medium.hash);
@@ -207,9 +204,19 @@ check_copying(PGconn *db, struct buf *why)
 		buf_puts(why, db_int(res, 0, 3) ? ", but copy_done is not set"
 		    : ", no inodes at all");
 	PQclear(res);
-	free(inode);
 	free(sql);
 	return state;
+}
+
+static enum state
+check_account(PGconn *db, struct buf *why)
+{
+	if (account_describe(db, medium.hash, why) < 0)
+		db_die("could not read the account of %s", medium.hash);
+	if (why->len)
+		return MISSING;
+	buf_puts(why, "nothing is missing");
+	return DONE;
 }
 
 static enum state
@@ -243,6 +250,9 @@ put_next(struct buf *b, const enum state *states)
 	} else if (states[4] == MISSING) {
 		buf_printf(b, "ntt-copy-workers --wait -m %s", medium.hash);
 	} else if (states[5] == MISSING) {
+		buf_printf(b, "ntt-recover-failed list-omissions -m %s",
+		    medium.hash);
+	} else if (states[6] == MISSING) {
 		buf_printf(b, "ntt-archiver %s", medium.hash);
 	}
 }
@@ -250,11 +260,8 @@ put_next(struct buf *b, const enum state *states)
 static void
 find(PGconn *db, const char *name)
 {
-	medium.hash = catalogue_medium_or_die(db, name);
-	medium.row = db_query(db, "SELECT source_kind, source_path, "
-	    "image_path, health, enum_done, copy_done, archived_at, "
-	    "archive_path, load_counts->>'records', imaged_at FROM medium "
-	    "WHERE medium_hash = $1", medium.hash);
+	medium.hash = medium_named_hash(db, name);
+	medium.row = db_query(db, sql_pipeline_status_medium, medium.hash);
 	if (!medium.row)
 		db_die("could not look at %s", medium.hash);
 	medium.archived = column(ARCHIVED_AT) && exists(column(ARCHIVE));
@@ -264,30 +271,31 @@ int
 main(int argc, char **argv)
 {
 	static const char *const names[] = { "image", "raw", "rows",
-		"enumeration", "copying", "archive" };
+		"enumeration", "copying", "account", "archive" };
 	static const char *const words[] = { "done", "missing", "not needed" };
-	enum { CHECKS = 6 };
-	const char *name, *value;
+	enum { CHECKS = 7 };
 	struct buf why[CHECKS] = { 0 }, next = BUF_INIT, out = BUF_INIT;
 	enum state states[CHECKS];
-	int json = 0, complete = 1, i;
+	const char *name;
+	int complete = 1, i;
 	PGconn *db;
 
 	prog_start(&prog, argc, argv);
-	while ((name = prog_option(&value)))
-		json = 1;
-	prog_operands(1, 1);
+	prog_options(options);
+	name = prog_need_medium(0, 0);
+	prog_operands(0, 0);
 	prog_config();
 	db = db_open();
 	if (!db)
 		db_die("could not open the catalogue");
-	find(db, prog_operand(0));
+	find(db, name);
 	states[0] = check_image(&why[0]);
 	states[1] = check_raw(&why[1]);
 	states[2] = check_rows(db, &why[2]);
 	states[3] = check_enumeration(&why[3]);
 	states[4] = check_copying(db, &why[4]);
-	states[5] = check_archive(&why[5]);
+	states[5] = check_account(db, &why[5]);
+	states[6] = check_archive(&why[6]);
 	put_next(&next, states);
 	json_begin_object(&out, NULL);
 	json_text(&out, "medium", medium.hash);

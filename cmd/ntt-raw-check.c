@@ -16,14 +16,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "diag.h"
-#include "fsutil.h"
-#include "json.h"
-#include "num.h"
-#include "prog.h"
-#include "progress.h"
-#include "raw.h"
+#include "base/buf.h"
+#include "base/diag.h"
+#include "base/fsutil.h"
+#include "base/json.h"
+#include "base/num.h"
+#include "base/prog.h"
+#include "base/progress.h"
+#include "raw/raw.h"
 
 enum {
 	KEYS_MAX = 16 << 20,		/* in memory at a time */
@@ -31,16 +31,6 @@ enum {
 	LISTED = 100,			/* without -v */
 	DEVICES = 256,
 	INO_BITS = 56
-};
-
-static const struct option_help options[] = {
-	{ 0, "json", NULL, "print JSON" },
-	{ 0, NULL, NULL, NULL }
-};
-
-static const struct prog prog = {
-	"ntt-raw-check", "[options] FILE|-",
-	"Count and validate the records of a .raw stream", options
 };
 
 /* Numbers, of which only one in 2^bits is kept in this pass. */
@@ -84,6 +74,16 @@ static struct {
 	size_t chained, suspect_size;
 	uint64_t listed;
 } check;
+
+static const struct prog_option options[] = {
+	{ 0, "json", NULL, "print JSON", OPT_FLAG(&check.json) },
+	OPT_END
+};
+
+static const struct prog prog = {
+	"ntt-raw-check", "[options] FILE|-",
+	"Count and validate the records of a .raw stream"
+};
 
 static uint64_t
 mix(uint64_t h)
@@ -314,6 +314,12 @@ pass(const char *label, void (*look)(const struct raw_reader *,
 	    first ? 0 : check.records);
 	raw_reader_init(&r, check.fd);
 	while ((rc = raw_next(&r, &rec)) != 0) {
+		if (rc > 0 && (rec.type == RAW_OMISSION ||
+		    rec.type == RAW_META)) {
+			if (first)
+				check.types[(unsigned char)rec.type]++;
+			continue;
+		}
 		if (rc > 0) {
 			look(&r, &rec);
 			progress_set(r.records);
@@ -516,7 +522,7 @@ find_inodes(void)
 static void
 print_text(void)
 {
-	static const char letters[] = "fdlbcpsU?";
+	static const char letters[] = "fdlbcpsU?om";
 	const char *t;
 
 	if (!may_list(check.malformed))
@@ -542,7 +548,7 @@ print_text(void)
 static void
 print_json(void)
 {
-	static const char letters[] = "fdlbcpsU?";
+	static const char letters[] = "fdlbcpsU?om";
 	struct buf b = BUF_INIT;
 	char key[2] = "";
 	const char *t;
@@ -610,11 +616,8 @@ open_input(const char *name)
 int
 main(int argc, char **argv)
 {
-	const char *name, *value;
-
 	prog_start(&prog, argc, argv);
-	while ((name = prog_option(&value)))
-		check.json = 1;
+	prog_options(options);
 	prog_operands(1, 1);
 	if (getrandom(check.seed, sizeof check.seed, 0) < 0)
 		die_errno("could not get random numbers: %m");

@@ -8,15 +8,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "diag.h"
-#include "num.h"
-#include "prog.h"
-#include "raw.h"
+#include "base/buf.h"
+#include "base/diag.h"
+#include "base/num.h"
+#include "base/prog.h"
+#include "raw/raw.h"
 
 static const struct prog prog = {
 	"ntt-raw-tail", "[options] FILE [N]",
-	"Show the last N records (default 10) of a .raw file", NULL
+	"Show the last N records (default 10) of a .raw file"
 };
 
 static int
@@ -57,10 +57,48 @@ put_time(struct buf *line, int64_t seconds)
 }
 
 static void
+put_omission(struct buf *line, const struct raw_record *rec)
+{
+	struct buf detail = BUF_INIT;
+
+	raw_unescape(&detail, rec->detail);
+	buf_printf(line, "%.*s\t%s\t", (int)rec->kind.len, rec->kind.at,
+	    rec->err ? strerrorname_np(rec->err) : "");
+	buf_escape(line, detail.data, detail.len);
+	buf_putc(line, '\t');
+	buf_free(&detail);
+}
+
+/* Values stay escaped: they may hold any byte. */
+static void
+put_meta(struct buf *line, const struct raw_record *rec)
+{
+	struct raw_span rest = rec->meta, key, value;
+
+	while (raw_meta_next(&rest, &key, &value)) {
+		buf_put(line, key.at, key.len);
+		buf_putc(line, '=');
+		buf_put(line, value.at, value.len);
+		buf_putc(line, rest.len ? ' ' : '\n');
+	}
+}
+
+static void
 show(const struct raw_record *rec, int legacy, int escape)
 {
 	struct buf line = BUF_INIT;
 
+	if (rec->type == RAW_OMISSION || rec->type == RAW_META)
+		buf_printf(&line, "%c\t%" PRIu64 "\t%" PRIu64 "\t",
+		    rec->type, rec->dev, rec->ino);
+	if (rec->type == RAW_META) {
+		put_meta(&line, rec);
+		goto out;
+	}
+	if (rec->type == RAW_OMISSION) {
+		put_omission(&line, rec);
+		goto path;
+	}
 	if (legacy)
 		buf_printf(&line, "%06o", rec->mode);
 	else
@@ -69,11 +107,13 @@ show(const struct raw_record *rec, int legacy, int escape)
 	    "\t", rec->dev, rec->ino, rec->nlink, rec->size);
 	put_time(&line, rec->mtime);
 	buf_putc(&line, '\t');
+path:
 	if (escape)
 		buf_escape(&line, rec->path, rec->path_len);
 	else
 		buf_put(&line, rec->path, rec->path_len);
 	buf_putc(&line, '\n');
+out:
 	fwrite(line.data, 1, line.len, stdout);
 	buf_free(&line);
 }
@@ -83,13 +123,12 @@ main(int argc, char **argv)
 {
 	struct raw_reader reader;
 	struct raw_record rec;
-	const char *file, *value;
+	const char *file;
 	uint64_t n = 10, start;
 	int fd, rc, status = EXIT_DONE, escape = isatty(STDOUT_FILENO);
 
 	prog_start(&prog, argc, argv);
-	while (prog_option(&value))
-		;
+	prog_options(NULL);
 	prog_operands(1, 2);
 	file = operands(&n);
 	fd = open(file, O_RDONLY | O_CLOEXEC);

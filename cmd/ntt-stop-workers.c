@@ -12,25 +12,29 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "diag.h"
-#include "pidlist.h"
-#include "procstat.h"
-#include "prog.h"
+#include "base/buf.h"
+#include "base/diag.h"
+#include "base/pidlist.h"
+#include "base/procstat.h"
+#include "base/prog.h"
 
 enum { GRACE_MS = 15000 };
 
-static const struct option_help options[] = {
-	{ 0, "pidfile", "FILE", "instead of NTT_RUN_DIR/workers.pids" },
-	{ 0, "force", NULL, "kill at once, without asking first" },
-	{ 0, NULL, NULL, NULL }
+static const char *pidfile;
+static int force;
+
+static const struct prog_option options[] = {
+	{ 0, "pidfile", "FILE", "instead of NTT_RUN_DIR/workers.pids",
+		OPT_TEXT(&pidfile) },
+	{ 0, "force", NULL, "kill at once, without asking first",
+		OPT_FLAG(&force) },
+	OPT_END
 };
 
 static const struct prog prog = {
 	"ntt-stop-workers",
 	"[--pidfile FILE] [--force]",
-	"Stop running copiers",
-	options
+	"Stop running copiers"
 };
 
 static int
@@ -89,7 +93,7 @@ ended(int fd, long ms)
 }
 
 static int
-stop_all(const struct pidlist_entry *entries, size_t count, int force)
+stop_all(const struct pidlist_entry *entries, size_t count)
 {
 	int *fds = xcalloc(count, sizeof *fds), status = EXIT_DONE;
 	int found = 0;
@@ -133,30 +137,23 @@ stop_all(const struct pidlist_entry *entries, size_t count, int force)
 int
 main(int argc, char **argv)
 {
-	const char *name, *value;
 	struct pidlist_entry *entries;
-	char *path = NULL;
-	int force = 0, status;
+	char *path;
+	int status;
 	size_t count;
 
 	prog_start(&prog, argc, argv);
-	while ((name = prog_option(&value))) {
-		if (!strcmp(name, "force"))
-			force = 1;
-		else
-			path = xstrdup(value);
-	}
+	prog_options(options);
 	prog_operands(0, 0);
 	prog_config();
-	if (!path)
-		path = pidlist_path();
+	path = pidfile ? xstrdup(pidfile) : pidlist_path();
 	if (pidlist_read(path, &entries, &count) < 0) {
 		if (errno == EBADMSG)
 			die(EXIT_FAILED, "cannot read %s: it is no list of "
 			    "copiers", quoted(path));
 		die_errno("could not read %s: %m", quoted(path));
 	}
-	status = stop_all(entries, count, force);
+	status = stop_all(entries, count);
 	free(entries);
 	free(path);
 	return status;

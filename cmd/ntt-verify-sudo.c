@@ -8,19 +8,37 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "config.h"
-#include "diag.h"
-#include "prog.h"
-#include "spawn.h"
-#include "verify_options.h"
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/diag.h"
+#include "base/prog.h"
+#include "base/spawn.h"
+#include "catalogue/conninfo.h"
+#include "store/verify_options.h"
 
 static const struct prog prog = {
 	"ntt-verify-sudo",
 	verify_usage,
-	"Run ntt-verify under sudo with the configuration kept",
-	verify_options
+	"Run ntt-verify under sudo with the configuration kept"
 };
+
+/*
+ * Every user may read the arguments of sudo, and its log has them.  What a file
+ * sets the program below sudo reads there itself.
+ */
+static int
+is_secret(enum config_key key, const char *value)
+{
+	char *open = key == CONFIG_DB_URL ? conninfo_open(value, NULL) : NULL;
+	int secret = key == CONFIG_DB_URL && (!open || strcmp(open, value));
+
+	free(open);
+	if (secret && !strcmp(config_origin(key), "environment"))
+		die(EXIT_USAGE, "NTT_DB_URL of the environment has a password, "
+		    "which sudo would show and log: put it into a passfile, "
+		    "or NTT_DB_URL into ~/.config/ntt/ntt.env");
+	return secret;
+}
 
 /*
  * sudo clears the environment, so env(1) sets it again: every value that was
@@ -45,7 +63,8 @@ command(int argc, char **argv)
 		const char *origin = config_origin((enum config_key)i);
 
 		if (value && strcmp(origin, "default") &&
-		    strcmp(origin, "NTT_HOME"))
+		    strcmp(origin, "NTT_HOME") &&
+		    !is_secret((enum config_key)i, value))
 			words[n++] = xasprintf("%s=%s",
 			    config_name((enum config_key)i), value);
 	}

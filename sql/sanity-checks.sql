@@ -7,6 +7,18 @@ SELECT i.medium_hash, i.dev, i.ino, i.blobid
 FROM inode i LEFT JOIN blobs b USING (blobid)
 WHERE i.blobid IS NOT NULL AND b.blobid IS NULL;
 
+-- check: every blobid of a stream has its row in blobs
+SELECT s.medium_hash, s.dev, s.ino, s.name, s.blobid
+FROM inode_stream s LEFT JOIN blobs b USING (blobid)
+WHERE s.blobid IS NOT NULL AND b.blobid IS NULL;
+
+-- check: what is known of an inode has an inode
+SELECT x.medium_hash, x.dev, x.ino, x.name
+FROM (SELECT medium_hash, dev, ino, name FROM inode_xattr
+	UNION ALL SELECT medium_hash, dev, ino, name FROM inode_stream) x
+	LEFT JOIN inode i USING (medium_hash, dev, ino)
+WHERE i.ino IS NULL;
+
 -- check: the blob of a regular file has the size that was read
 SELECT i.medium_hash, i.dev, i.ino, i.size, b.size AS blob_size
 FROM inode i JOIN blobs b USING (blobid)
@@ -22,6 +34,10 @@ WHERE NOT EXISTS (SELECT FROM path p WHERE p.medium_hash = i.medium_hash
 -- check: no path stands twice in a medium
 SELECT medium_hash, path, count(*)
 FROM path GROUP BY medium_hash, path HAVING count(*) > 1;
+
+-- check: every path has its directory
+SELECT medium_hash, path, dir
+FROM path WHERE dir IS DISTINCT FROM catalogue_dir(path);
 
 -- check: an excluded inode has no path that is not excluded
 SELECT i.medium_hash, i.dev, i.ino
@@ -49,9 +65,11 @@ WHERE archived_at IS NOT NULL AND copy_done IS NULL;
 -- check: partitions come in pairs and are attached
 SELECT c.relname
 FROM pg_class c
-WHERE c.relkind = 'r' AND c.relname ~ '^(inode|path)_p_' AND NOT EXISTS (
+WHERE c.relkind = 'r' AND c.relname ~ '^(inode|path|xattr|stream)_p_'
+	AND NOT EXISTS (
 	SELECT FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent
-	WHERE h.inhrelid = c.oid AND p.relname IN ('inode', 'path'));
+	WHERE h.inhrelid = c.oid
+	AND p.relname IN ('inode', 'path', 'inode_xattr', 'inode_stream'));
 
 -- check: path partitions have their key and its index
 SELECT c.relname

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Loaded by report.bats: a real browser, through the WebDriver of Chromium.
+# Loaded by report.bats and web_browser.bats: a real browser, through the WebDriver of Chromium.
 #
 #	browser_start		once; browser_stop ends it
 #	browser_open FILE WIDTH [light|dark]

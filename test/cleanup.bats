@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# slow: real mounts
 #
 # ntt-cleanup-mounts: what is finished goes, and nothing else.
 
@@ -123,7 +124,7 @@ kept() {
 @test "a medium in use is kept, and its user named" {
 	finished $A
 	flock -s "$NTT_HOME/run/use-$A.lock" sleep 1000 3>&- & user=$!
-	until ! flock -n "$NTT_HOME/run/use-$A.lock" true; do :; done
+	await '! flock -n "$NTT_HOME/run/use-$A.lock" true'
 	kept "it is in use by process "
 	has "$output" "flock)"
 }
@@ -131,14 +132,14 @@ kept() {
 @test "a medium an orchestrator works on is kept" {
 	finished $A
 	flock "$NTT_HOME/run/orchestrator-$A.lock" sleep 1000 3>&- & user=$!
-	until ! flock -n "$NTT_HOME/run/orchestrator-$A.lock" true; do :; done
+	await '! flock -n "$NTT_HOME/run/orchestrator-$A.lock" true'
 	kept "ntt-orchestrator works on it"
 }
 
 @test "a medium somebody stands in is kept, and he is named" {
 	finished $A
 	(cd "$NTT_HOME/mnt/$A" && exec sleep 1000 3>&-) & user=$!
-	until [ "$(readlink /proc/$user/cwd)" = "$NTT_HOME/mnt/$A" ]; do :; done
+	await '[ "$(readlink /proc/$user/cwd)" = "$NTT_HOME/mnt/$A" ]'
 	kept "process $user ("
 }
 

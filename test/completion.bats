@@ -43,9 +43,8 @@ offers() {
 }
 
 @test "the options of every program are those of its --help" {
-	for f in "$TEST_DIR"/../cmd/*.c; do
-		p=$(basename "$f" .c)
-		want=$("$p" --help | grep -oE '^ +(-[A-Za-z], )?--[a-z-]+' |
+	for p in $(programs); do
+		want=$("$p" --help | grep -oE '^ +(-[A-Za-z0-9], )?--[a-z-]+' |
 			grep -oE -- '--[a-z-]+' | sort | paste -sd' ')
 		offers "$want" "$p" --
 		[ "$p" = ntt ] || offers "$want" ntt "${p#ntt-}" --
@@ -54,7 +53,7 @@ offers() {
 }
 
 @test "commands, and pages of help" {
-	has "$(tab ntt '')" "archiver check-multipart"
+	has "$(tab ntt '')" "archiver browse cat check-multipart"
 	has "$(tab ntt '')" " help "
 	offers "enum" ntt en
 	offers "enum" ntt help en
@@ -62,7 +61,8 @@ offers() {
 	offers "start status stop" ntt db st
 	offers "start status stop" ntt-db -q st
 	offers "" ntt-db start st
-	offers "list-damaged list-failures" ntt-recover-failed list
+	offers "list-damaged list-failures list-omissions" \
+		ntt-recover-failed list
 }
 
 @test "files, directories, devices" {
@@ -72,7 +72,6 @@ offers() {
 	offers "file.img file.raw" ntt-verify --from-file f
 	offers "file.img" ntt-orchestrator --image file.i
 	# the argument of an option is no operand
-	offers "" ntt-copier ''
 	offers "" ntt-copier --limit f
 	for d in /sys/block/[svh]d[a-z]; do
 		[ -e "$d" ] || continue
@@ -97,8 +96,9 @@ offers() {
 	offers "$A $B" ntt-pipeline-status ''
 	offers "$B" ntt-pipeline-status be
 	offers "$B" ntt archiver b
+	offers "$A $B" ntt-copier ''
 	# the argument of an option is no operand
-	offers "" ntt-copier ''
+	offers "" ntt-copier --limit ''
 	for p in ntt-copier ntt-copy-workers ntt-verify ntt-verify-sudo \
 		ntt-re-hardlink ntt-recover-failed; do
 		offers "$A" "$p" -m aa
@@ -130,8 +130,8 @@ offers() {
 @test "installed under the name of every program, and uninstalled" {
 	make -s -C "$TEST_DIR/.." install DESTDIR="$T/root" B="$NTT_BUILD"
 	dir=$T/root/usr/local/share/bash-completion/completions
-	for f in "$TEST_DIR"/../cmd/*.c; do
-		cmp "$dir/$(basename "$f" .c)" "$TEST_DIR/../contrib/completion/ntt"
+	for p in $(programs); do
+		cmp "$dir/$p" "$TEST_DIR/../contrib/completion/ntt"
 	done
 	make -s -C "$TEST_DIR/.." uninstall DESTDIR="$T/root" B="$NTT_BUILD"
 	[ -z "$(find "$T/root" ! -type d)" ]

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# slow: a minute of copying, killing and restarting
 # The copier and the store: every content once, never wrong, whatever is
 # killed.
 
@@ -35,29 +36,70 @@ teardown() {
 		find "$T/src" -type l -print0 | while IFS= read -r -d '' l; do
 			readlink -n "$l" | b3sum --no-names
 		done) | sort -u | wc -l)
-	[ "$(find "$NTT_HOME/by-hash" -type f | wc -l)" = "$distinct" ]
+	[ "$(find "$NTT_HOME/by-hash" -type f ! -name '*.ntt-store*' | wc -l)" = "$distinct" ]
 	[ "$(sql 'SELECT count(*) FROM blobs')" = "$distinct" ]
 	[ "$(sql "SELECT copy_done IS NOT NULL FROM medium")" = t ]
 	[ "$(sql 'SELECT count(*) FROM worker')" = 0 ]
 }
 
-@test "modes and times of day do not matter: 0644, 0755 under any umask" {
+@test "a batch of symbolic links alone has rows for their targets" {
+	mkdir "$T/src"
+	for i in {1..9}; do
+		ln -s "target $i" "$T/src/$i"
+	done
+	ln -s "target 1" "$T/src/again"
+	load_tree "$T/src"
+	expect 0 ntt-copier -q -m $M --batch-size 3
+	check_store
+	[ "$(sql 'SELECT count(*) FROM blobs')" = 9 ]
+}
+
+@test "modes and times of day do not matter: 0444, 0755 under any umask" {
 	mkdir -p "$T/src/d" && echo x >"$T/src/d/f"
 	load_tree "$T/src"
 	(umask 077; ntt-copier -q -m $M)
-	[ "$(find "$NTT_HOME/by-hash" "$NTT_HOME/archived" -type f ! -perm 644 |
-		wc -l)" = 0 ]
+	[ "$(find "$NTT_HOME/by-hash" "$NTT_HOME/archived" -type f ! -name .ntt-store ! -perm 444 | wc -l)" = 0 ]
 	[ "$(find "$NTT_HOME/by-hash" "$NTT_HOME/archived" -type d ! -perm 755 |
 		wc -l)" = 0 ]
+}
+
+@test "a private store: 0440 and 0750 under any umask" {
+	mkdir -p "$T/src/d" && echo x >"$T/src/d/f" && ln -s d/f "$T/src/l"
+	load_tree "$T/src"
+	sql "UPDATE catalogue SET private = true"
+	(umask 0; ntt-copier -q -m $M)
+	[ "$(find "$NTT_HOME/by-hash" "$NTT_HOME/archived" -type f \
+		! -name .ntt-store -printf '%m\n' | sort -u)" = 440 ]
+	[ "$(find "$NTT_HOME/by-hash" "$NTT_HOME/archived/$M" -type d \
+		-printf '%m\n' | sort -u)" = 750 ]
+	grep -qx private "$NTT_HOME/by-hash/.ntt-store"
+	grep -q "^owner $(id -u) $(id -un)$" "$NTT_HOME/by-hash/.ntt-store"
+}
+
+@test "the copier of another user than the store's owner is refused" {
+	mkdir -p "$T/src/d" && echo x >"$T/src/d/f"
+	load_tree "$T/src"; ntt-copier -q -m $M
+	echo y >"$T/src/d/f"; load_tree "$T/src" beef0000beef0000
+	sed -i 's/^owner .*/owner 65534 nobody/' "$NTT_HOME/by-hash/.ntt-store"
+	expect 64 ntt-copier -m beef0000beef0000
+	has "$stderr" 'belongs to nobody'
+	has "$stderr" 'sudo -u nobody ntt-copier'
+	[ "$(sql "SELECT count(*) FROM inode WHERE status = 'success'")" = 1 ]
+	expect 64 ntt-re-hardlink -m $M
+	has "$stderr" 'sudo -u nobody ntt-re-hardlink'
+	expect 0 ntt-re-hardlink -m $M --check-only
+	# marks of before have no owner
+	sed -i '/^owner/d' "$NTT_HOME/by-hash/.ntt-store"
+	expect 0 ntt-copier -q -m beef0000beef0000
 }
 
 @test "a duplicate medium writes nothing" {
 	mkdir "$T/src" && for i in 1 2 3; do echo $i >"$T/src/$i"; done
 	load_tree "$T/src"; ntt-copier -q -m $M
-	before=$(find "$NTT_HOME/by-hash" -type f -printf '%p %i %C@\n' | cut -d. -f1 | sort)
+	before=$(find "$NTT_HOME/by-hash" -type f ! -name .ntt-store -printf '%p %i %C@\n' | cut -d. -f1 | sort)
 	load_tree "$T/src" beef0000beef0000
 	expect 0 ntt-copier -q -m beef0000beef0000
-	[ "$(find "$NTT_HOME/by-hash" -type f -printf '%p %i %C@\n' | cut -d. -f1 |
+	[ "$(find "$NTT_HOME/by-hash" -type f ! -name .ntt-store -printf '%p %i %C@\n' | cut -d. -f1 |
 		sort | awk '{print $1, $2}')" = "$(awk '{print $1, $2}' <<<"$before")" ]
 	[ "$(sql "SELECT sum(n_hardlinks) FROM blobs")" = 6 ]
 	check_store
@@ -141,7 +183,7 @@ teardown() {
 	head -c 3000000 /dev/urandom >"$T/two/same size"
 	load_tree "$T/two" beef0000beef0000
 	expect 0 ntt-copier -q -m beef0000beef0000
-	[ "$(find "$NTT_HOME/by-hash" -type f | wc -l)" = 2 ]
+	[ "$(find "$NTT_HOME/by-hash" -type f ! -name '*.ntt-store*' | wc -l)" = 2 ]
 	[ "$(stat -c %h "$NTT_HOME/archived/$M/large")" = 3 ]
 	check_store
 }
@@ -177,7 +219,7 @@ teardown() {
 	ARCHIVED_ROOT= expect 0 ntt-copier -q -m $M
 	umount "$T/fs"
 	[ "$(count "status = 'success'")" = 1 ]
-	[ "$(find "$NTT_HOME/by-hash" -type f | wc -l)" = 1 ]
+	[ "$(find "$NTT_HOME/by-hash" -type f ! -name '*.ntt-store*' | wc -l)" = 1 ]
 }
 
 @test "a full store blames no file, and the next run finishes" {
@@ -194,6 +236,8 @@ teardown() {
 	[ "$(count "error_type IS NOT NULL OR attempts > 1")" = 0 ]
 	[ "$(sql 'SELECT count(*) FROM work_range WHERE worker IS NOT NULL')" = 0 ]
 	check_store
+	# what fitted is kept: all of the room but a batch's names is used
+	[ "$(count "status = 'success'")" -gt 20 ]
 	mount -o remount,size=30m "$T/fs"
 	expect 0 ntt-copier -q -m $M
 	check_store
@@ -237,7 +281,7 @@ teardown() {
 	for i in {1..6000}; do echo $i >"$T/src/$i"; done
 	load_tree "$T/src"
 	ntt-copier -q -m $M --batch-size 100 & pid=$!
-	until [ "$(count "status = 'success'")" -gt 0 ]; do :; done
+	await "[ \"\$(count \"status = 'success'\")\" -gt 0 ]"
 	kill -TERM $pid
 	status=0; wait $pid || status=$?
 	[ $status = 143 ]
@@ -286,6 +330,27 @@ teardown() {
 	check_store
 }
 
+@test "a signal reaches the workers that are left, and nobody else" {
+	mkdir "$T/src"
+	for i in {1..6000}; do echo $i >"$T/src/$i"; done
+	load_tree "$T/src"
+	# a group of its own with a neighbour in it
+	setsid bash -c 'sleep 300 & echo $! >"$1/neighbour"
+		ntt-copy-workers -q --wait -w 2 -m "$2" & echo $! >"$1/pid"
+		wait $! || echo $? >"$1/status"; wait' - "$T" $M \
+		2>/dev/null 3>&- &
+	await '[ -s "$T/pid" ] && [ "$(pgrep -cP "$(cat "$T/pid")")" = 2 ]'
+	pid=$(cat "$T/pid")
+	kill -9 "$(pgrep -P "$pid" | head -n 1)"
+	await '[ "$(pgrep -cP "$pid")" = 1 ]'
+	kill -TERM "$pid"
+	await '[ -s "$T/status" ]'
+	kill -0 "$(cat "$T/neighbour")"
+	kill "$(cat "$T/neighbour")"
+	[ "$(cat "$T/status")" = 143 ]
+	check_store
+}
+
 @test "workers left running are found and stopped; others are not touched" {
 	mkdir "$T/src"
 	for i in {1..3000}; do head -c 3000 /dev/urandom >"$T/src/$i"; done
@@ -308,6 +373,7 @@ teardown() {
 	for i in {1..20}; do echo "$i" >"$T/src/$i"; done
 	id=$(b3sum --no-names "$T/src/7")
 	load_tree "$T/src"
+	mkdir "$NTT_HOME/by-hash" && expect 0 ntt-db adopt
 	sql "INSERT INTO blobs (blobid, size, n_hardlinks) VALUES ('$id', 2, 0)"
 	expect 0 ntt-copier -q -m $M
 	check_store
@@ -325,7 +391,7 @@ teardown() {
 	ntt-copier -q -m $M --batch-size 20 2>"$T/err" & pid=$!
 	NTT_DB_URL=$(ntt-db url)
 	export NTT_DB_URL
-	until [ "$(count "status = 'success'")" -gt 0 ]; do :; done
+	await "[ \"\$(count \"status = 'success'\")\" -gt 0 ]"
 	unset NTT_DB_URL
 	ntt-db stop -q; ntt-db start -q 3>&-
 	status=0; wait $pid || status=$?
@@ -370,7 +436,7 @@ teardown() {
 	for i in {1..5}; do echo same >"$T/src/$i"; done
 	load_tree "$T/src"
 	ntt-copier -q -m $M --limit 1
-	blob=$(find "$BYHASH_ROOT" -type f)
+	blob=$(find "$BYHASH_ROOT" -type f ! -name .ntt-store)
 	mkdir "$T/store/many"
 	perl -e 'for ($i = 0; link($ARGV[0], "$ARGV[1]/$i"); $i++) {}' \
 		"$blob" "$T/store/many"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bats
+# slow: boots user-mode-linux
 #
 # Files over areas that the imager could not read, on a file system that says
 # only to root, and only block by block, where they are: FAT, in a kernel that
-# has it.
+# has it.  And what else only such a kernel says of files: DOS attributes.
 
 load lib
 
@@ -15,13 +16,14 @@ setup() {
 	mkdir -p "$T/w"
 }
 
-@test "FAT: damaged files and their ranges, by FIBMAP" {
+@test "FAT: damaged files and their ranges, by FIBMAP; DOS attributes" {
 	local at size=$((16 << 20))
 	truncate -s $size "$T/w/f.img"
 	mkfs.vfat -s 4 "$T/w/f.img" >/dev/null
 	head -c 20000 /dev/urandom >"$T/w/whole"
 	head -c 20000 /dev/urandom >"$T/w/hurt"
 	mcopy -i "$T/w/f.img" "$T/w/whole" "$T/w/hurt" ::
+	mattrib -i "$T/w/f.img" +h ::whole
 	at=$(python3 - "$T/w/f.img" "$T/w/hurt" <<-X
 	import sys
 	image, file = (open(name, "rb").read() for name in sys.argv[1:])
@@ -45,12 +47,17 @@ setup() {
 	echo "status \$?"
 	ntt-db psql -XAtqc "SELECT convert_from(path, 'UTF8'), determined, extents
 		FROM inode_damage JOIN path USING (medium_hash, dev, ino)"
+	ntt-db psql -XAtqc "SELECT 'attributes of', convert_from(path, 'UTF8'),
+		dos_attributes FROM inode JOIN path USING (medium_hash, dev, ino)
+		WHERE fs_type = 'f'"
 	pgrep ntt-fibmap && echo "it still runs"
 	ntt-db stop -q
 	X
 	run "$BATS_TEST_DIRNAME/uml" "$T/w" script
 	echo "$output"
 	has "$output" "hurt|t|{[2048,3072)}"
-	! has "$output" "whole|"
-	! has "$output" "it still runs"
+	has "$output" "attributes of|hurt|32"
+	has "$output" "attributes of|whole|34"
+	[[ $output != *$'\n'"whole|"* ]]
+	! has "$output" "it still runs" || return 1
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# slow: screens that must settle
 # ntt-dashboard: what it prints, and what it shows on a terminal.
 
 # expect() sets output and stderr; each test has its own NTT_DB_URL

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# slow: the tour of README
 # What the documents promise: the tour of README and the examples of ntt(7).
 
 load lib
@@ -15,7 +16,7 @@ teardown() {
 
 @test "every program is in README, and README names no other" {
 	cd "$TEST_DIR/.."
-	for f in cmd/*.c; do basename "$f" .c; done | sort >"$T/have"
+	programs | sort >"$T/have"
 	sed -n '/^The programs/,/^Each has/p' README |
 		grep -oE '^	ntt[a-z-]*' | tr -d '\t' | sort >"$T/named"
 	diff "$T/have" "$T/named"
@@ -27,10 +28,20 @@ teardown() {
 	expect 0 ntt-orchestrator Documents
 	expect 2 ntt-orchestrator Documents
 	mkdir second && echo y >second/g
-	HASH=$(ntt-identify --json second | sed 's/.*"hash":"\([0-9a-f]*\)".*/\1/')
+	HASH=$(ntt-identify second)
 	ntt-enum second "$HASH" - | ntt-loader -q - "$HASH"
 	expect 0 ntt-copy-workers --wait -m "$HASH"
 	expect 0 ntt-verify -m "$HASH" --sample-rate 1
+	expect 0 ntt-find -i G
+	[ "$output" = "$HASH:g" ]
+	expect 0 ntt-find --same-as second/g
+	[ "$output" = "$HASH:g" ]
+	expect 0 ntt-cat "$HASH:g"
+	[ "$output" = y ]
+	expect 0 ntt-restore "$HASH" back
+	diff -r second back
+	ntt-find -0 --type f '*' | ntt-restore -0 --files-from - photos
+	cmp second/g "photos/$HASH/g"
 	[ "$(ntt-db psql -Atc "SELECT count(*) FILTER (WHERE copied) AS done,
 		count(*) FROM inode WHERE medium_hash = '$HASH'")" = "2|2" ]
 }
@@ -50,4 +61,24 @@ teardown() {
 	mkdir d && echo x >d/f
 	expect 0 ntt-orchestrator d
 	expect 0 ntt
+}
+
+@test "man ntt begins with what the letters mean" {
+	need mandoc mandoc
+	for page in ntt.1 ntt.7; do
+		mandoc -Tutf8 "$TEST_DIR/../man/$page" | col -b |
+			sed -n '/^DESCRIPTION/{n;p;}' >"$T/first"
+		has "$(cat "$T/first")" 'NTT ("No Two Things")'
+	done
+}
+
+@test "examples of the manual can be pasted: quotes survive" {
+	need mandoc mandoc
+	# a quote in the arguments of a macro is not printed
+	grep -nE '^\.(Dl|D1|Ql|Li) .*"' "$TEST_DIR"/../man/* && return 1
+	for page in "$TEST_DIR"/../man/*.[157]; do
+		mandoc -Tutf8 "$page" | col -b | grep -nE '^ +[$#] .*[“”‘’]' &&
+			{ echo "$page"; return 1; }
+	done
+	return 0
 }

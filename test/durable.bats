@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# slow: power cuts
 # Exit 0 means durable: what the catalogue was told survives a server that is
 # killed in the next moment, with everything it still had in memory.
 
@@ -95,6 +96,6 @@ told() {
 	told "SELECT count(*) FROM inode WHERE status = 'pending'" 1
 	expect 0 ntt-copy-workers -q -m $M -w 2 --wait
 	told "SELECT count(*) FROM inode WHERE status = 'success'" 40
-	expect 0 ntt-loader -q --drop $M
+	expect 0 ntt-loader -q --drop --yes $M
 	told "SELECT count(*) FROM inode" 0
 }

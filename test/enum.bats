@@ -322,16 +322,62 @@ wait_for() {
 	need_root
 	mkdir -p tree/m/below tree/n
 	mount -t tmpfs tmpfs tree/m && : >tree/m/hidden
-	mount --bind tree/n tree/n
-	same_as_find tree
-	expect 0 ntt-enum tree $H -
-	[[ $output != *hidden* ]]
+	: >tree/n/inside && mount --bind tree/n tree/n
+	expect 3 ntt-enum tree $H x.raw
+	has "$stderr" '2 file systems mounted below "tree" were not entered'
+	expect 0 ntt-raw-tail x.raw 99
+	[[ $output != *hidden* && $output != *inside* ]]
+	[ "$(grep -c '^o.*mount_point.*tree/[mn]$' <<<"$output")" = 2 ]
+	[ "$(grep -c '^d' <<<"$output")" = 3 ]
+}
+
+@test "--cross lists what is mounted, and then nothing is omitted" {
+	need_root
+	mkdir -p tree/m tree/n
+	mount -t tmpfs tmpfs tree/m && : >tree/m/hidden
+	: >tree/n/inside && mount --bind tree/n tree/n
+	expect 0 ntt-enum --cross tree $H x.raw
+	expect 0 ntt-raw-tail x.raw 99
+	has "$output" tree/m/hidden
+	has "$output" tree/n/inside
+}
+
+@test "a mount point that a pattern excludes is no omission" {
+	need_root
+	mkdir -p tree/m && mount -t tmpfs tmpfs tree/m
+	echo '^m$' >list
+	expect 0 ntt-enum --ignore list tree $H x.raw
+}
+
+@test "subvolumes of btrfs are listed, each with a device of its own" {
+	need_loop
+	need mkfs.btrfs btrfs-progs
+	truncate -s 120M b.img && mkfs.btrfs -q b.img
+	mkdir tree && mount -o loop b.img tree
+	btrfs subvolume create tree/@ >/dev/null
+	btrfs subvolume create tree/@/nested >/dev/null
+	echo 1 >tree/@/f && echo 2 >tree/@/nested/f && echo 3 >tree/f
+	btrfs subvolume snapshot -r tree/@ tree/snap >/dev/null
+	expect 0 ntt-enum tree $H x.raw
+	expect 0 ntt-raw-tail x.raw 99
+	for f in f @/f @/nested/f snap/f; do
+		has "$output" "tree/$f"
+	done
+	# the same inode number in four subvolumes
+	[ "$(awk '$NF ~ /\/f$/ { print $2, $3 }' <<<"$output" | sort -u |
+		wc -l)" = 4 ]
+	before=$(awk '/tree.@.f$/ { print $2 % 2^32 }' <<<"$output")
+	umount tree && mount -o loop b.img tree
+	expect 0 ntt-enum --no-snapshots tree $H x.raw
+	expect 0 ntt-raw-tail x.raw 99
+	[[ $output != *snap/f* ]]
+	[ "$(awk '/tree.@.f$/ { print $2 % 2^32 }' <<<"$output")" = "$before" ]
 }
 
 @test "a directory that contains itself is a problem, not a hang" {
 	need_root
 	mkdir -p tree/a && mount --bind tree tree/a
-	expect 3 ntt-enum tree $H x.raw
+	expect 3 ntt-enum --cross tree $H x.raw
 	has "$stderr" 'could not enter "tree/a": Too many levels'
 }
 

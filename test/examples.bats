@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# slow: every example of the manual
 # The examples of the manual pages, run as they are printed: what stands
 # behind "$" or "#" in their EXAMPLES, in the order of the page, with names of
 # this machine put in.  One that is neither run nor named here fails.
@@ -19,6 +20,7 @@ setup_file() {
 	mkdir -p tree/Users/anna && echo three >tree/Users/anna/c
 	mke2fs -q -t ext2 -d tree floppy.img 1440k
 	echo four >tree/d; mke2fs -q -t ext2 -d tree zip7.img 2M
+	echo five >tree/e; mke2fs -q -t ext2 -d tree drive.img 2M
 	mke2fs -q -t ext2 -d tree "$NTT_HOME/img/zip7.img" 3M
 	printf '\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xd9' >label.jpg
 	ntt-db init -q 3>&-
@@ -41,14 +43,14 @@ setup() {
 # a disk in a drive that is called /dev/sdx
 device() {
 	need_loop
-	[ -e loop ] || losetup -f --show zip7.img >loop
+	[ -e loop ] || losetup -f --show drive.img >loop
 	cat loop
 }
 
 # examples PAGE: of its section, without the prompt
 examples() {
 	awk '/^\.Sh/ { here = $2 == "EXAMPLES" } here && /^\.Dl [$#] /' \
-		"$TEST_DIR/../man/$1" | sed 's/^\.Dl [$#] //; s/\\(dq/"/g'
+		"$TEST_DIR/../man/$1" | sed 's/^\.Dl [$#] //; s/\\(dq/"/g; s/\\(aq/'"'"'/g'
 }
 
 # try PAGE PATTERN: runs those of the page that match, there must be some
@@ -62,11 +64,21 @@ try() {
 		line=${line//0123456789abcdef0123456789abcdef/$HASH}
 		line=${line//0123456789abcdef/$HASH}
 		line=${line//4f1c90aa/$HASH}
+		line=${line//9acf:/$HASH:}
+		line=${line//display -/cmp - label.jpg}
+		[[ $line != ntt-remove* ]] || line="echo ${HASH:0:8} | $line"
+		line=${line//\/tmp\/letters/back}
+		line=${line//-C \/mnt/-C unpacked}
 		line=${line//\/data\/fast\/img/$NTT_HOME/img}
 		line=${line//\/mnt\/disk/disk}
 		line=${line//\/usr\/local\/share\/ntt\/sql/$TEST_DIR/../sql}
 		line=${line//\/srv\/www\/collection/www}
 		line=${line//\/mnt\/transfer/.}
+		line=${line//\/var\/lib\/clamav/$PWD/clamav}
+		line=${line//\/mnt\/second/.}
+		line=${line//\/run\/ntt\/web.sock/$PWD\/web.sock}
+		# what runs until it is ended
+		[[ $line != ntt-web* ]] || line="timeout -s TERM 2 $line"
 		[[ $line != */dev/sdx* ]] || line=${line//\/dev\/sdx/$(device)}
 		expect "${WANT:-0}" bash -c "set -o pipefail; $line" 3>&-
 	done < <(examples "$page")
@@ -81,11 +93,11 @@ try() {
 	need linux.uml user-mode-linux
 	try ntt.7 '*--sandbox*'
 	WANT=2 try ntt.7 'ntt-enum *'
-	ntt-loader -q --drop "$HASH"
+	ntt-loader -q --drop --yes "$HASH"
 	try ntt.7 'ntt-enum *'
 	try ntt.7 'ntt-copy-workers *'
 	try ntt.7 'ntt'
-	has "$output" "media       4"
+	has "$output" "media       5"
 	try ntt.7 'ntt-db psql *'
 	try ntt.7 'ntt-verify *'
 }
@@ -104,7 +116,7 @@ try() {
 
 @test "ntt-imager(1)" {
 	try ntt-imager.1 'ntt-imager /dev/sdx *'
-	cmp zip7.img disk.img
+	cmp drive.img disk.img
 	try ntt-imager.1 '*--chunk*'
 	for n in 1 2; do
 		cp zip7.img copy$n.img
@@ -121,6 +133,11 @@ try() {
 	need_loop
 	WANT=1 try ntt-identify.1 '*'
 	try ntt-orchestrator.1 '*floppy.img'
+	need ewfacquire ewf-tools
+	mkdir laptop && seq 1000 >laptop/f
+	mke2fs -q -t ext2 -d laptop laptop.img 2M
+	ewfacquire -u -q -t laptop laptop.img >/dev/null
+	try ntt-orchestrator.1 '*laptop.E01'
 	try ntt-identify.1 '*'
 	try ntt-mount-helper.1 '*'
 	ntt-mount-helper unmount "$HASH"
@@ -140,7 +157,8 @@ try() {
 	try ntt-cleanup-mounts.1 '*'
 	need_loop
 	HASH=$(ntt-db psql -XAtqc "SELECT medium_hash FROM medium WHERE
-		archived_at IS NOT NULL AND image_path IS NOT NULL LIMIT 1")
+		archived_at IS NOT NULL AND image_path IS NOT NULL
+		AND NOT coalesce(diagnostics ? 'container', false) LIMIT 1")
 	try ntt-archiver.1 '*'
 }
 
@@ -149,6 +167,75 @@ try() {
 	try ntt-report.1 '*'
 	grep -q '<html' box7.html
 	[ -f www/index.html ] && [ -f box7/bagit.txt ]
+}
+
+@test "ntt-note(1), ntt-browse(1), ntt-find(1), ntt-each(1), ntt-cat(1), ntt-restore(1), ntt-heal(1), ntt-remove(1)" {
+	need_loop
+	mkdir -p box/letters box/p2/photos unpacked
+	echo dear >box/letters/mother.doc
+	cp box/letters/mother.doc letter.doc
+	cp label.jpg box/p2/photos/1.jpg
+	ntt-orchestrator -q box >/dev/null
+	HASH=$(ntt-db psql -XAtqc "SELECT medium_hash FROM medium
+		WHERE source_path LIKE '%/box'")
+	try ntt-note.1 '*'
+	try ntt-browse.1 '*'
+	try ntt-find.1 'ntt-find mother'
+	[ "$output" = "$HASH:letters/mother.doc" ]
+	try ntt-find.1 '*--same-as*'
+	try ntt-find.1 '*--newer*'
+	ntt-db psql -qc "UPDATE inode SET mime_type = 'text/plain'
+		WHERE fs_type = 'f' AND status = 'success';
+		UPDATE inode SET mime_type = 'image/jpeg' FROM path p
+		WHERE p.dev = inode.dev AND p.ino = inode.ino
+		AND p.path = 'p2/photos/1.jpg'"
+	try ntt-find.1 '*--mime*'
+	cmp label.jpg "out/$HASH/p2/photos/1.jpg"
+	# programs that are large, and one of which needs a data base
+	mkdir -p bin clamav
+	printf '#!/bin/sh\necho Nikon\n' | tee bin/exiftool >bin/clamscan
+	chmod 755 bin/*
+	export PATH=$PWD/bin:$PATH
+	try ntt-each.1 '*exiftool -j {}'
+	try ntt-each.1 '*clamscan*'
+	ntt-db psql -qc "DELETE FROM content_fact"
+	ntt-each -q --name 'exiftool -j {}' -- exiftool
+	try ntt-each.1 '*Nikon*'
+	WANT=1 try ntt-each.1 '*--text*'
+	try ntt-cat.1 '*'
+	cmp mother.doc letter.doc
+	try ntt-restore.1 '*letters'
+	cmp back/letters/mother.doc letter.doc
+	printf '%s:letters\0' "$HASH" >list
+	try ntt-restore.1 '*--files-from list*'
+	try ntt-restore.1 '*--tar*'
+	diff -r box unpacked
+	mke2fs -q -t ext2 -d box newest.img 3M
+	ntt-orchestrator -q --image newest.img >/dev/null
+	rm -f disk.img disk.map
+	try ntt-restore.1 '*--image*'
+	cmp newest.img disk.img
+	try ntt-heal.1 '*'
+	try ntt-remove.1 '*'
+}
+
+@test "ntt-places(1), ntt-mirror(1)" {
+	need rclone rclone
+	mkdir -p cloud "$HOME/.config/rclone"
+	printf '[cloud]\ntype = alias\nremote = %s/cloud\n' "$PWD" \
+		>"$HOME/.config/rclone/rclone.conf"
+	try ntt-places.1 '*second*'
+	try ntt-places.1 '*list'
+	has "$output" ' contents, '
+	try ntt-places.1 '*far*'
+	try ntt-mirror.1 '*'
+}
+
+@test "ntt-web(1)" {
+	WANT=124 try ntt-web.1 'ntt-web'
+	has "$output" "http://127.0.0.1:8034/?token="
+	WANT=124 try ntt-web.1 '*unix:*'
+	has "$output" web.sock
 }
 
 @test "every example was tried" {

@@ -2,41 +2,26 @@
 # Which disk is this: real block devices, good and bad ones.
 
 load lib
+load devices
 
 setup_file() {
-	export BATS_TEST_TIMEOUT=60
+	export BATS_TEST_TIMEOUT=300
 }
 
 setup() {
 	isolate
 	need_loop
 	cd "$T"
-	faults=
 }
 
 teardown() {
-	local l
-	# first, so that nothing waits for it in the kernel
-	for l in $faults; do kill -9 "$l" 2>/dev/null; done
-	detach_loops
-	for l in $(awk -v t="$T/" 'index($2, t) == 1 { print $2 }' \
-		/proc/self/mounts); do
-		umount -l "$l"
-	done
+	end_devices
 	[ ! -e "$NTT_HOME/pg/data" ] || ntt-db stop -q || :
 	return 0
 }
 
 loop() {
 	losetup -r -f --show "$@"
-}
-
-bad_loop() {
-	mkdir -p fuse
-	"$NTT_BUILD/test/tools/faultfile" src "$T/fuse" "$@" 2>/dev/null 3>&- &
-	faults="$faults $!"
-	until [ -f fuse/image ]; do sleep 0.01; done
-	dev=$(loop "$T/fuse/image")
 }
 
 # field NAME: of the JSON in $output
@@ -64,8 +49,8 @@ v2() {
 	# hardware there is none to ask
 	has "$output" '"probes":[]'
 	[[ "$(field human)" == disk_20??????_??????_"$(field hash | head -c 8)" ]]
-	expect 0 ntt-identify "$dev"
-	has "$output" "size    3145728"
+	expect 0 ntt-identify -v "$dev"
+	has "$stderr" "size    3145728"
 	dev=$(loop -b 4096 src)
 	hash=$(field hash)
 	expect 0 ntt-identify --json "$dev"
@@ -83,7 +68,7 @@ v2() {
 @test "sectors that cannot be read count as zeros, and no others" {
 	need b3sum b3sum
 	head -c 3M /dev/urandom >src
-	bad_loop eio 512 1024 eio 3145216 512
+	bad_disk eio 512 1024 eio 3145216 512
 	expect 0 ntt-identify --json "$dev"
 	has "$stderr" "1,536 bytes at the ends"
 	[ "$(field unreadable)" = 1536 ]
@@ -95,7 +80,7 @@ v2() {
 
 @test "a disk that never answers: an error in time, no row, no file" {
 	head -c 3M /dev/urandom >src
-	bad_loop hang 65536 512
+	bad_disk hang 65536 512
 	expect 1 ntt-identify --timeout 1 "$dev"
 	has "$stderr" "did not answer in time"
 	[ -z "$output" ]
@@ -104,12 +89,12 @@ v2() {
 
 @test "disks that tell nothing are refused, unless one insists" {
 	head -c 3M /dev/urandom >src
-	bad_loop eio 0 3145728
+	bad_disk eio 0 3145728
 	expect 1 ntt-identify "$dev"
 	has "$stderr" "could not be read"
 	expect 0 ntt-identify --force "$dev"
 	expect 0 ntt-identify --label my-disk "$dev"
-	has "$output" "hash    my-disk"
+	[ "$output" = my-disk ]
 	truncate -s 3M zero
 	dev=$(loop zero)
 	expect 1 ntt-identify "$dev"

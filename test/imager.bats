@@ -1,8 +1,10 @@
 #!/usr/bin/env bats
+# slow: real ddrescue on slow disks
 # Images of bad disks: what the map calls rescued is what was on the disk,
 # whatever breaks, whatever is killed.
 
 load lib
+load devices
 
 setup_file() {
 	export BATS_TEST_TIMEOUT=60	# what hangs has failed
@@ -12,45 +14,15 @@ setup() {
 	isolate
 	need ddrescue gddrescue
 	cd "$T"
-	faults=
 }
 
 teardown() {
-	local l
-	# first, so that nothing waits for it in the kernel
-	for l in $faults; do kill -9 "$l" 2>/dev/null; done
-	detach_loops
-	# a dead FUSE mount is no directory to the shell any more
-	for l in $(awk -v t="$T/" 'index($2, t) == 1 { print $2 }' \
-		/proc/self/mounts); do
-		umount -l "$l"
-	done
-	return 0
+	end_devices
 }
 
 # source SIZE: a disk of random bytes as src
 source_of() {
 	head -c "$1" /dev/urandom >src
-}
-
-# bad_disk [-b SECTOR] FAULTS…: src behind faults, as loop device $dev
-bad_disk() {
-	local sector=512
-	need_loop
-	[ "$1" != -b ] || { sector=$2; shift 2; }
-	mkdir -p fuse
-	"$NTT_BUILD/test/tools/faultfile" src "$T/fuse" "$@" 2>/dev/null 3>&- &
-	fault=$!
-	faults="$faults $fault"
-	until [ -f fuse/image ]; do sleep 0.01; done
-	dev=$(losetup -r -f --show -b "$sector" "$T/fuse/image")
-}
-
-unplug() {
-	losetup -d "$dev"
-	kill -9 "$fault"
-	wait "$fault" 2>/dev/null || :
-	umount -l fuse
 }
 
 # blocks MAP: the lines "pos size status" of a map
@@ -188,7 +160,7 @@ map_of() {
 	source_of 8M
 	bad_disk slow=20 0 8388608
 	env --default-signal=INT ntt-imager "$dev" x.img >out 2>err 3>&- & pid=$!
-	until [ -s x.img ] && [ "$(du -k x.img | cut -f1)" -gt 500 ]; do sleep 0.02; done
+	await '[ -s x.img ] && [ "$(du -k x.img | cut -f1)" -gt 500 ]'
 	kill -9 "$fault"
 	status=0; wait $pid || status=$?
 	[ $status = 1 ]
@@ -226,7 +198,7 @@ map_of() {
 	source_of 8M
 	bad_disk slow=20 0 8388608
 	env --default-signal=INT ntt-imager --json "$dev" x.img >out 2>err 3>&- & pid=$!
-	until [ -s x.img ] && [ "$(du -k x.img | cut -f1)" -gt 500 ]; do sleep 0.02; done
+	await '[ -s x.img ] && [ "$(du -k x.img | cut -f1)" -gt 500 ]'
 	kill -INT $pid
 	status=0; wait $pid || status=$?
 	[ $status = 130 ]
@@ -243,7 +215,7 @@ map_of() {
 	source_of 1M
 	bad_disk slow=20 524288 512 eio 524288 512
 	env --default-signal=INT ntt-imager "$dev" x.img >out 2>err 3>&- & pid=$!
-	until grep -q 'phase 6 begins' x-ddrescue.log 2>/dev/null; do sleep 0.02; done
+	await "grep -q 'phase 6 begins' x-ddrescue.log 2>/dev/null"
 	kill -TERM $pid
 	status=0; wait $pid || status=$?
 	[ $status = 143 ]
@@ -255,7 +227,7 @@ map_of() {
 	source_of 1M
 	bad_disk hang 524288 512
 	env --default-signal=INT ntt-imager "$dev" x.img >out 2>err 3>&- & pid=$!
-	until [ -s x.img ]; do sleep 0.02; done
+	await '[ -s x.img ]'
 	sleep 0.5
 	kill -INT $pid
 	sleep 0.2
@@ -293,9 +265,7 @@ map_of() {
 	bad_disk slow=20 0 8388608
 	for at in 300 1500 4000; do
 		ntt-imager "$dev" x.img >out 2>err 3>&- & pid=$!
-		until [ -s x.img ] && [ "$(du -k x.img | cut -f1)" -gt $at ]; do
-			sleep 0.02
-		done
+		await '[ -s x.img ] && [ "$(du -k x.img | cut -f1)" -gt $at ]'
 		kill -9 $pid
 		wait $pid || :
 		true_to_map src x.img x.map
@@ -309,7 +279,7 @@ map_of() {
 	source_of 8M
 	bad_disk slow=50 0 8388608
 	env --default-signal=INT ntt-imager "$dev" x.img >out 2>err 3>&- & pid=$!
-	until [ -s x.img ]; do sleep 0.02; done
+	await '[ -s x.img ]'
 	expect 75 ntt-imager "$dev" x.img
 	has "$stderr" "another ntt-imager works on"
 	kill -INT $pid
@@ -327,7 +297,7 @@ map_of() {
 	mount -o remount,size=10M small
 	bad_disk slow=10 0 8388608
 	env --default-signal=INT ntt-imager "$dev" small/x.img >out 2>err 3>&- & pid=$!
-	until [ -s small/x.img ]; do sleep 0.02; done
+	await '[ -s small/x.img ]'
 	head -c 6M /dev/zero >small/fill
 	status=0; wait $pid || status=$?
 	[ $status = 75 ]
@@ -395,7 +365,7 @@ map_of() {
 	source_of 4M
 	bad_disk slow=60 0 4194304
 	ntt-imager "$dev" x.img >out 2>err 3>&- & pid=$!
-	until pkill -9 -P $pid -x ddrescue; do sleep 0.05; done
+	await 'pkill -9 -P $pid -x ddrescue'
 	status=0; wait $pid || status=$?
 	[ $status = 1 ]
 	grep -q "ended by signal 9" err

@@ -21,6 +21,15 @@ isolate() {
 		NTT_IGNORE_PATTERNS
 }
 
+# programs: the names of all, from the tree.
+programs() {
+	local f
+	for f in "$TEST_DIR"/../cmd/*; do
+		f=${f##*/}
+		echo "${f%.c}"
+	done
+}
+
 need_root() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 }
@@ -64,6 +73,19 @@ expect() {
 # has TEXT PATTERN: glob match anywhere, with both shown when it fails.
 has() {
 	[[ $1 == *$2* ]] || { echo "no \"$2\" in: $1"; return 1; }
+}
+
+# await 'CONDITION' [PID]: until it holds, two minutes at most, and not longer
+# than the process lives that is to make it hold.
+await() {
+	local end=$((SECONDS + 120))
+	until eval "$1"; do
+		[ -z "${2:-}" ] || kill -0 "$2" || eval "$1" ||
+			{ echo "process $2 is gone, and not: $1"; return 1; }
+		[ "$SECONDS" -lt "$end" ] ||
+			{ echo "two minutes, and still not: $1"; return 1; }
+		sleep 0.01
+	done
 }
 
 # difficult_tree DIR: every name from 0x01 to 0xff but '/', long names, hard
@@ -127,7 +149,8 @@ check_store() {
 	local root=${BYHASH_ROOT:-$NTT_HOME/by-hash} bad
 	# nobody may have come as far as making it
 	mkdir -p "$root" "${ARCHIVED_ROOT:-$NTT_HOME/archived}"
-	bad=$(cd "$root" && find . -type f -print0 | xargs -0r b3sum |
+	bad=$(cd "$root" && find . -type f ! -name '*.ntt-store*' ! -path './.bad/*' \
+		! -path './.trash/*' -print0 | xargs -0r b3sum |
 		awk '{ n = $2; sub(/.*\//, "", n) } $1 != n { print }')
 	[ -z "$bad" ] || { echo "wrong bytes: $bad"; return 1; }
 	bad=$(find "$root" "${ARCHIVED_ROOT:-$NTT_HOME/archived}" \
@@ -140,6 +163,19 @@ check_store() {
 	[ -z "$bad" ] || { echo "success without blob: $bad"; return 1; }
 	NTT_HOME=$NTT_TEST_CLUSTER ntt-db check >"$BATS_TEST_TMPDIR/check" ||
 		{ cat "$BATS_TEST_TMPDIR/check"; return 1; }
+}
+
+# blob_file ID: its path
+blob_file() {
+	echo "${BYHASH_ROOT:-$NTT_HOME/by-hash}/${1:0:2}/${1:2:2}/$1"
+}
+
+# flip_bit FILE [BYTE]: one bit of it, in place
+flip_bit() {
+	python3 -c 'import os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+b = os.pread(fd, 1, int(sys.argv[2]))
+os.pwrite(fd, bytes([b[0] ^ 1]), int(sys.argv[2]))' "$1" "${2:-0}"
 }
 
 # same_tree SOURCE ARCHIVED: every file and link is there with the same bytes,

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# slow: large lists, and servers that hang
 # ntt-loader: what comes in, what stays out, and what is left of a load that
 # did not end.
 
@@ -87,7 +88,7 @@ wait_for() {
 	ntt-enum -q "$T/tree" $H "$T/x.raw"
 	ntt-loader -q "$T/x.raw" $H >/dev/null
 	sql "SELECT dev, ino, path FROM path ORDER BY path" >"$T/file"
-	ntt-loader -q --drop $H
+	ntt-loader -q --drop --yes $H
 	ntt-enum -q "$T/tree" $H - | ntt-loader -q - $H >/dev/null
 	sql "SELECT dev, ino, path FROM path ORDER BY path" >"$T/pipe"
 	diff "$T/file" "$T/pipe"
@@ -106,7 +107,7 @@ wait_for() {
 	expect 0 ntt-loader "$T/x.raw" $H
 	has "$output" $'records 5\ninodes 4\npaths 5\nexcluded 0\nduplicates 0\nseconds '
 	has "$output" 'rows/s '
-	ntt-loader -q --drop $H
+	ntt-loader -q --drop --yes $H
 	expect 0 ntt-loader --json "$T/x.raw" $H
 	has "$output" '"records":5,"inodes":4,"paths":5,"excluded":0,"duplicates":0'
 	holds "SELECT load_counts->>'inodes' FROM medium" 4
@@ -184,7 +185,7 @@ rec_and_fifo() {
 		if [ $got = 0 ]; then
 			# it was through before the signal came
 			holds 'SELECT count(*) FROM path' 20001
-			ntt-loader -q --drop $H
+			ntt-loader -q --drop --yes $H
 		else
 			[ $got = 1 ]
 			has "$(cat "$T/err")" 'nothing was loaded'
@@ -262,19 +263,40 @@ rec_and_fifo() {
 	holds 'SELECT count(*) FROM path' 4
 }
 
+@test "--drop asks, and leaves a medium that copiers work on" {
+	small | ntt-loader -q - $H
+	expect 2 ntt-loader --drop $H </dev/null
+	expect 2 ntt-loader --drop $H <<<nothing
+	has "$stderr" 'nothing changed'
+	[ "$(sql "SELECT to_regclass('inode_p_$H') IS NOT NULL")" = t ]
+	id=$(sql "INSERT INTO worker (name, host, pid, start_time, medium_hash)
+		VALUES ('w', 'h', 1, 1, '$H') RETURNING id")
+	{
+		echo "SELECT pg_advisory_lock(catalogue_worker_class(), $id);"
+		echo '\! touch '"$T/locked"
+		await '[ -e "$T/go" ]'
+	} | psql -Xq "$NTT_DB_URL" >/dev/null 3>&- & other=$!
+	await '[ -e "$T/locked" ]'
+	expect 75 ntt-loader --drop --yes $H
+	has "$stderr" '1 copiers are at work'
+	touch "$T/go"; wait $other
+	expect 0 ntt-loader --drop $H <<<"${H:0:8}"
+	[ "$(sql "SELECT to_regclass('inode_p_$H') IS NULL")" = t ]
+}
+
 @test "--drop removes a medium's tables and nothing else" {
 	local other=0123456789abcdeffedcba9876543210
 	small >"$T/x.raw"
 	ntt-loader -q "$T/x.raw" $H
 	ntt-loader -q "$T/x.raw" $other
-	expect 1 ntt-loader --drop 01234567
-	has "$stderr" 'several media'
-	expect 0 ntt-loader --drop 0123456789abcdef0
+	expect 64 ntt-loader --drop --yes 01234567
+	has "$stderr" 'means 2 media'
+	expect 0 ntt-loader --drop --yes 0123456789abcdef0
 	holds "SELECT count(*) FROM path WHERE medium_hash = '$H'" 0
 	holds "SELECT count(*) FROM path WHERE medium_hash = '$other'" 4
 	holds "SELECT enum_done IS NULL FROM medium WHERE medium_hash = '$H'" t
-	expect 2 ntt-loader --drop $H
-	expect 1 ntt-loader --drop ffffffffffffffffffffffffffffffff
+	expect 2 ntt-loader --drop --yes $H
+	expect 1 ntt-loader --drop --yes ffffffffffffffffffffffffffffffff
 	expect 0 ntt-loader "$T/x.raw" $H
 	healthy
 }
@@ -298,7 +320,7 @@ rec_and_fifo() {
 		expect 0 ntt-loader --kind raw "$T/x.raw" "$m"
 	done
 	ntt-loader -q --replace "$T/x.raw" "$a" >/dev/null
-	ntt-loader -q --drop "$a"
+	ntt-loader -q --drop --yes "$a"
 	holds "SELECT count(*) FROM path WHERE medium_hash = '$b'" 4
 	healthy
 }
@@ -365,7 +387,7 @@ rec_and_fifo() {
 		rec f 1 3 1 22 0 /r/c
 		rec d 1 1 1 0 0 /r
 	} >"$T/x.raw"
-	expect 0 ntt-loader "$T/x.raw" $H
+	expect 3 ntt-loader "$T/x.raw" $H
 	has "$output" $'records 7\ninodes 4\npaths 4\nexcluded 0\nduplicates 3'
 	has "$stderr" '3 duplicate paths'
 	holds "SELECT ino FROM path WHERE path = 'a'" 2
@@ -379,7 +401,7 @@ rec_and_fifo() {
 @test "an inode of which every path is a duplicate has no row" {
 	{ rec d 1 1 1 0 0 /r; rec f 1 2 1 0 0 /r/a
 	rec f 1 3 1 0 0 /r/a; } >"$T/x.raw"
-	expect 0 ntt-loader "$T/x.raw" $H
+	expect 3 ntt-loader "$T/x.raw" $H
 	holds 'SELECT string_agg(ino::text, $$ $$ ORDER BY ino) FROM inode' '1 2'
 	healthy
 }
@@ -393,14 +415,14 @@ rec_and_fifo() {
 	healthy
 }
 
-@test "files larger than the medium are cut and counted" {
+@test "files larger than the medium are counted, and keep their size" {
 	sql "INSERT INTO medium (medium_hash, source_kind, size_bytes)
 		VALUES ('$H', 'image', 1474560)"
 	{ rec d 1 1 1 0 0 /r; rec f 1 2 1 1474560 0 /r/a
 	rec f 1 3 1 4294967295 0 /r/b; } >"$T/x.raw"
 	expect 0 ntt-loader "$T/x.raw" $H
 	holds "SELECT string_agg(size::text, ' ' ORDER BY ino) FROM inode" \
-		'0 1474560 1474560'
+		'0 1474560 4294967295'
 	holds "SELECT problems->>'oversized_files' FROM medium" 1
 	# of a directory the size is not that of a medium
 	sql "UPDATE medium SET source_kind = 'directory'"
@@ -431,7 +453,7 @@ rec_and_fifo() {
 	grep -q '"stage":"load_pattern","pattern":"never","count":0' \
 		"$NTT_HOME/log/ntt-loader.jsonl"
 	healthy
-	ntt-loader -q --drop $H
+	ntt-loader -q --drop --yes $H
 	NTT_IGNORE_PATTERNS=$T/ignore expect 0 ntt-loader "$T/x.raw" $H
 	has "$output" 'excluded 4'
 	printf '#\n# #\n' >"$T/ignore"
@@ -524,7 +546,7 @@ rec_and_fifo() {
 	expect 64 ntt-loader "$T/x.raw" 'no such/medium'
 	expect 64 ntt-loader --kind tape "$T/x.raw" $H
 	expect 64 ntt-loader --expect x "$T/x.raw" $H
-	expect 64 ntt-loader --drop "$T/x.raw" $H
+	expect 64 ntt-loader --drop --yes "$T/x.raw" $H
 	expect 64 ntt-loader "$T/x.raw" "${H^^}"
 }
 
@@ -537,7 +559,8 @@ rec_and_fifo() {
 		WHERE contype = 'f' AND conrelid = 'path_p_$H'::regclass" \
 		"inode_p_$H|t"
 	holds "SELECT indexname FROM pg_indexes
-		WHERE tablename = 'path_p_$H'" "path_p_${H}_fk_idx"
+		WHERE tablename = 'path_p_$H' ORDER BY 1" "path_p_${H}_dir_idx
+path_p_${H}_fk_idx"
 	holds "SELECT string_agg(reltuples::text, ' ' ORDER BY relname)
 		FROM pg_class WHERE relname IN ('inode_p_$H', 'path_p_$H')" '3 4'
 	holds "SELECT count(*) > 0 FROM pg_stats WHERE tablename = 'inode_p_$H'" t
@@ -599,7 +622,7 @@ rec_and_fifo() {
 		n=$(sql "SELECT count(*) FROM path")
 		if [ "$n" = 300000 ]; then
 			done=$((done + 1))
-			ntt-loader -q --drop $H
+			ntt-loader -q --drop --yes $H
 		fi
 		nothing_there
 	done
@@ -774,7 +797,7 @@ rec_and_fifo() {
 	expect 75 ntt-loader "$T/x.raw" $H
 	has "$stderr" 'is being loaded by process '
 	has "$stderr" 'ntt-loader) since 2'
-	expect 75 ntt-loader --drop $H
+	expect 75 ntt-loader --drop --yes $H
 	expect 0 ntt-loader "$T/x.raw" other
 	exec 9>&-
 	wait $!
@@ -863,7 +886,12 @@ blocker() {
 
 @test "a schema that is older or newer" {
 	small >"$T/x.raw"
-	sql 'UPDATE schema_version SET version = version + 1'
+	sql 'INSERT INTO schema_version SELECT max(version) + 1
+		FROM schema_version'
+	expect 1 ntt-loader "$T/x.raw" $H
+	has "$stderr" 'schema version'
+	sql 'DELETE FROM schema_version WHERE version >= (
+		SELECT max(version) - 1 FROM schema_version)'
 	expect 1 ntt-loader "$T/x.raw" $H
 	has "$stderr" 'schema version'
 }
@@ -879,5 +907,5 @@ blocker() {
 		END LOOP; END \$\$"
 	expect 0 ntt-loader "$T/x.raw" $H
 	expect 0 ntt-loader --replace "$T/x.raw" $H
-	expect 0 ntt-loader --drop $H
+	expect 0 ntt-loader --drop --yes $H
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# slow: archives of several disks
 # ntt-check-multipart: archives with one, two, extended, GPT, swap-only and
 # unreadable images, ours and other people's.
 

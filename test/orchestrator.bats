@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# slow: whole pipelines
 # The whole pipeline: a directory, an image, interrupted anywhere, by anybody.
 
 load lib
@@ -161,7 +162,7 @@ two" ]
 		ntt-orchestrator; do
 		ntt-orchestrator -q "$T/src" >/dev/null 2>&1 3>&- & pid=$!
 		if [ $program = ntt-orchestrator ]; then
-			until pgrep -P $pid >/dev/null || ! kill -0 $pid; do :; done
+			await 'pgrep -P $pid >/dev/null || ! kill -0 $pid'
 			kill -9 $pid || :
 		fi 2>/dev/null
 		until pkill -9 -x "${program:0:15}" -P $pid ||
@@ -188,7 +189,7 @@ two" ]
 	hash=$(hash_of "$T/x.img")
 	ntt-db init -q 3>&-
 	ntt-orchestrator -q --no-archive --image "$T/x.img" 3>&- & pid=$!
-	until [ "$(query "SELECT count(*) FROM worker" 2>/dev/null)" = 1 ]; do :; done
+	await '[ "$(query "SELECT count(*) FROM worker" 2>/dev/null)" = 1 ]'
 	kill -TERM $pid
 	status=0; wait $pid || status=$?
 	[ $status = 143 ]
@@ -211,7 +212,7 @@ two" ]
 @test "--plan prints every command and does nothing" {
 	mkdir "$T/src" && echo x >"$T/src/f"
 	expect 0 orchestrate --plan "$T/src"
-	has "$output" "ntt-enum --tee -- $T/src"
+	has "$output" "ntt-enum --tee --meta -- $T/src"
 	has "$output" "| ntt-loader"
 	has "$output" "ntt-copier -m"
 	has "$output" "ntt-archiver"
@@ -245,7 +246,7 @@ two" ]
 	for i in {1..3000}; do echo $i >"$T/src/$i"; done
 	ntt-db init -q 3>&-
 	ntt-orchestrator -q --no-archive "$T/src" 3>&- & pid=$!
-	until [ "$(query 'SELECT count(*) FROM medium' 2>/dev/null)" = 1 ]; do :; done
+	await "[ \"\$(query 'SELECT count(*) FROM medium' 2>/dev/null)\" = 1 ]"
 	expect 75 orchestrate --no-archive "$T/src"
 	has "$stderr" "another ntt-orchestrator"
 	wait $pid

@@ -1,7 +1,9 @@
 #!/usr/bin/env bats
+# slow: whole pipelines from bad disks
 # The whole pipeline of a device: imaged first, whatever it can still give.
 
 load lib
+load devices
 
 setup_file() {
 	export BATS_TEST_TIMEOUT=120
@@ -14,20 +16,11 @@ setup() {
 	need ddrescue gddrescue
 	chmod 755 "$T"
 	cd "$T"
-	faults=
 }
 
 teardown() {
-	local l
-	# first, so that nothing waits for it in the kernel
-	for l in $faults; do kill -9 "$l" 2>/dev/null; done
+	end_devices
 	[ ! -e "$NTT_HOME/pg/data" ] || ntt-db stop -q || :
-	for l in $(awk -v t="$T/" 'index($2, t) == 1 { print $2 }' \
-		/proc/self/mounts); do
-		umount -l "$l"
-	done
-	detach_loops
-	return 0
 }
 
 orchestrate() {
@@ -47,23 +40,6 @@ disk() {
 	mkdir -p tree
 	for i in {1..40}; do head -c 20000 /dev/urandom >"tree/$i"; done
 	mkfs.ext4 -q -b 1024 -d tree src 8M
-}
-
-# bad_disk FAULTS…: src behind faults, as loop device $dev
-bad_disk() {
-	mkdir -p fuse
-	"$NTT_BUILD/test/tools/faultfile" src "$T/fuse" "$@" 2>/dev/null 3>&- &
-	fault=$!
-	faults="$faults $fault"
-	until [ -f fuse/image ]; do sleep 0.01; done
-	dev=$(losetup -r -f --show "$T/fuse/image")
-}
-
-unplug() {
-	losetup -d "$dev"
-	kill -9 "$fault" 2>/dev/null || :
-	wait "$fault" 2>/dev/null || :
-	umount -l fuse
 }
 
 @test "a good device: row, image, files, archive; a second time nothing" {
@@ -100,9 +76,12 @@ unplug() {
 	expect 3 orchestrate "$dev"
 	has "$output" "health       incomplete"
 	[ "$(query "SELECT health, imaged_at IS NOT NULL, archived_at IS NOT NULL
-		FROM medium")" = "incomplete|t|t" ]
+		FROM medium")" = "incomplete|t|f" ]
 	[ "$(query "SELECT count(*) FROM inode WHERE fs_type = 'f' AND
 		status = 'success'")" = 40 ]
+	ntt-recover-failed accept -q -m "$hash" --all --reason "a worn disk"
+	expect 0 orchestrate "$dev"
+	[ "$(query "SELECT archived_at IS NOT NULL FROM medium")" = t ]
 	expect 2 orchestrate "$dev"
 	[ "$(query "SELECT health FROM medium")" = incomplete ]
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# slow: a minute of make prove
 # A minute of "make prove": the checker itself, and one disturbance after
 # another of every program that writes.  What is tried differs from day to day.
 

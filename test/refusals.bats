@@ -182,3 +182,39 @@ archivable() {
 		WHERE path IN ('d/deep/x', 'e/deep/y') ORDER BY path" >"$T/types"
 	diff "$T/types" - <<<$'path_error\npath_error'
 }
+
+@test "links and fifos planted where logs, locks, images and maps will be" {
+	cd "$T"
+	need ddrescue gddrescue
+	head -c 1M /dev/urandom >disk
+	mkdir tree
+	echo precious >victim
+	for name in x.img x.map x-ddrescue.log; do
+		ln -s "$T/victim" "$name"
+		expect 1 ntt-imager disk x.img
+		has "$stderr" "not a regular file"
+		rm "$name"
+		mkfifo "$name"
+		expect 1 timeout 60 ntt-imager disk x.img
+		has "$stderr" "not a regular file"
+		rm "$name"
+		[ "$(cat "$T/victim")" = precious ]
+	done
+	[ "$(ls)" = $'disk\nhome\ntree\nuser\nvictim' ]
+	mkdir -p "$NTT_HOME/log" "$NTT_HOME/run"
+	for plant in "ln -s $T/victim" mkfifo; do
+		$plant "$NTT_HOME/log/ntt-enum.jsonl"
+		timeout 60 ntt-enum -q tree $M out.raw || [ $? = 3 ]
+		[ -s out.raw ]
+		[ "$(cat "$T/victim")" = precious ]
+		rm "$NTT_HOME/log/ntt-enum.jsonl" out.raw
+	done
+	fresh_db
+	ntt-enum -q tree $M - | ntt-loader -q - $M >/dev/null
+	for plant in "ln -s $T/victim" mkfifo; do
+		$plant "$NTT_HOME/run/workers.pids"
+		expect 1 timeout 60 ntt-stop-workers
+		rm "$NTT_HOME/run/workers.pids"
+		[ "$(cat "$T/victim")" = precious ]
+	done
+}

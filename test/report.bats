@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# slow: browsers
 # ntt-report: what an archivist gets by mail.
 
 load lib
@@ -203,8 +204,8 @@ at() {
 	[ "$(xmllint --html --xpath "count(//h2[@id='media']/..//tbody/tr)" \
 		"$T/all.html" 2>/dev/null)" = 4 ]
 	row="//tr[contains(th, '$PAPERS')]"
-	[ "$(at all "$row/td[6]")" = 2 ]
-	[ "$(at all "//tr[contains(th, '$DISK')]/td[7]")" = 1 ]
+	[ "$(at all "$row/td[7]")" = 2 ]
+	[ "$(at all "//tr[contains(th, '$DISK')]/td[8]")" = 1 ]
 	shows all 'papers of &lt;b&gt;Anna &amp; son'
 	has "$(at all "//h2[@id='overlap']/../p[1]")" "also on others: copy."
 	# all of the copy is in the papers, and not the other way round
@@ -250,8 +251,9 @@ at() {
 	[ "$(xpath papers "count(//$file)")" = "$(sql "SELECT count(*) FROM path
 		WHERE medium_hash = '$PAPERS'")" ]
 	# elements of a fileobject only in the order of the schema
-	order="filename error partition id name_type filesize alloc inode nlink
-		mtime libmagic byte_runs hashdigest"
+	order="filename error partition id name_type filesize alloc inode mode
+		nlink uid gid mtime ctime atime crtime libmagic byte_runs
+		hashdigest"
 	for f in papers disk; do
 		xpath $f "//$file/*[namespace-uri()=namespace-uri(..)]" |
 			grep -oE '<[a-z_]+' | tr -d '<' | grep -v byte_run$ |

@@ -87,6 +87,7 @@ report_collection() {
 	export PAPERS COPY DISK
 	ntt-orchestrator -q --image "$dir/accounts.img" \
 		--message "box 7, red label" >/dev/null 3>&- || [ $? = 3 ]
+	ntt-archiver -q --allow-failures "$DISK" >/dev/null
 	printf '^photos/work/2\n' >"$dir/patterns"
 	printf 'gone' >"$dir/papers/letters/vanished.txt"
 	printf 'dir' >"$dir/papers/letters/became a directory"

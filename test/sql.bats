@@ -243,9 +243,16 @@ $(blob 1)|300|*"
 	[ "$(sed 's/^-- check: .*$//' "$SQL/sanity-checks.sql" |
 		psql -XAtq "$NTT_DB_URL")" = "" ]
 	broken "has its row in blobs" "DELETE FROM blobs"
+	broken "of a stream has its row" "INSERT INTO inode_stream (medium_hash,
+		dev, ino, name, size, status, blobid)
+		VALUES ('$A', 1, 1, 's', 9, 'success', '$(blob 9)')"
+	broken "what is known of an inode" "INSERT INTO inode_xattr
+		VALUES ('$A', 1, 77, 'user.x', 'y')"
 	broken "the size that was read" "UPDATE blobs SET size = 7"
 	broken "every inode has a path" "DELETE FROM path WHERE ino = 2"
 	broken "no path stands twice" "UPDATE path SET path = 'x' WHERE ino < 3"
+	broken "every path has its directory" "UPDATE path SET dir = NULL
+		WHERE ino = 2"
 	broken "an excluded inode" "UPDATE inode SET status = 'excluded'
 		WHERE ino = 2"
 	broken "nothing is pending" "UPDATE medium SET copy_done = now()"
@@ -338,5 +345,6 @@ path_p_$B|no foreign key" ]
 	for f in "$T"/root/usr/local/share/ntt/sql/{diag,sanity}*.sql; do
 		expect 0 ntt-db psql -X -v ON_ERROR_STOP=1 -f "$f"
 	done
-	[ "$(find "$T/root" -name '*.sql' | wc -l)" = 4 ]
+	diff <(cd "$T/root/usr/local/share/ntt/sql" && ls) \
+		<(cd "$TEST_DIR/../sql" && ls ./*.sql | sed 's|./||')
 }

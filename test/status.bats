@@ -62,6 +62,8 @@ setup() {
 	ntt-enum -q "$T/two" beef0000beef0000 - | ntt-loader -q - beef0000beef0000
 	expect 0 ntt-list-media
 	[ "$(wc -l <<<"$output")" = 2 ]
+	has "$output" "   1  ${M:0:8}  loaded "
+	has "$output" "   2  beef0000  loaded "
 	expect 0 ntt-list-media --path-prefix docs/
 	[ "$output" = $M ]
 	expect 0 ntt-list-media --path-prefix docs --format quoted
@@ -76,4 +78,24 @@ setup() {
 	# no pattern characters, only bytes
 	expect 1 ntt-list-media --path-prefix 'doc%'
 	expect 64 ntt-list-media --format xml
+	expect 64 ntt-list-media --csv --json
+}
+
+@test "digits that tell media apart, and a table for a spreadsheet" {
+	need python3 python3
+	sql "INSERT INTO medium (medium_hash, medium_human, message, size_bytes)
+		VALUES ('aaaabbbbcccc0001', 'one', E'he said \"x, y\"\nand left', 5),
+			('aaaabbbbcccc0002', 'two', NULL, NULL)"
+	expect 0 ntt-list-media
+	has "$output" "   1  aaaabbbbcccc0001  "
+	has "$output" "   2  aaaabbbbcccc0002  "
+	ntt-list-media --csv | python3 -c '
+import csv, sys
+a, b = csv.DictReader(sys.stdin, strict=True)
+assert a["message"] == "he said \"x, y\"\nand left", a
+assert (a["medium"], a["size"], a["state"]) == (
+    "aaaabbbbcccc0001", "5", "registered"), a
+assert (b["name"], b["size"], b["message"]) == ("two", "", ""), b'
+	expect 0 ntt-list-media --json
+	[ "$(jq -s '.[1].size' <<<"$output")" = null ]
 }

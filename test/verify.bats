@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# slow: whole stores are read
 # ntt-verify: what rots, goes missing or was never known is found and named.
 
 load lib
@@ -95,7 +96,7 @@ blob() {
 	copied
 	tree=$NTT_HOME/archived/$M
 	ln -s target "$T/src/link"
-	rm -rf "$tree" "$store"
+	rm -rf "$tree" "$store"/??
 	ntt-enum -q "$T/src" $M - | ntt-loader -q --replace --force - $M >/dev/null
 	ntt-copier -q -m $M
 	expect 0 ntt-verify -m $M --sample-rate 1
@@ -161,12 +162,17 @@ blob() {
 	copied
 	a=$(id_of "$T/src/d/1")
 	b=0000000000000000000000000000000000000000000000000000000000000000
-	printf '%s\nnoise\n  {"x":"%s"}\n' "$a" "$b" >"$T/list"
+	printf '# list\n%s\n\n  {"x":"%s"}\n' "$a" "$b" >"$T/list"
 	expect 3 ntt-verify --from-file "$T/list" --sample-rate 1
 	has "$output" "\"finding\":\"missing\",\"blobid\":\"$b\""
 	[ "$(wc -l <<<"$output")" = 1 ]
 	expect 0 ntt-verify --from-file - --sample-rate 1 <<<"$a"
 	expect 1 ntt-verify --from-file "$T/none"
+	for p in ntt-verify ntt-re-hardlink; do
+		printf '%s  a name\nnoise\n' "$a" >"$T/list"
+		expect 1 $p --from-file "$T/list"
+		has "$stderr" "/list\", line 2: there is no id of a blob in \"noise\""
+	done
 }
 
 @test "the store's disk is not there: nothing is missing" {
@@ -177,7 +183,7 @@ blob() {
 	mkdir "$store"
 	expect 75 ntt-verify --all
 	[ -z "$output" ]
-	has "$stderr" "is its disk mounted?"
+	has "$stderr" "is not mounted at"
 }
 
 @test "interrupted, then continued" {

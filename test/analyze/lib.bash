@@ -41,7 +41,7 @@ pipeline() {
 	local run=$1 beneath=${2-$1} raw=$NTT_HOME/raw/$M.raw
 	medium "$work/src"
 	echo '^d/3' >"$work/patterns"
-	$run ntt-enum -q "$work/src" $M "$raw"
+	$beneath ntt-enum -q "$work/src" $M "$raw"
 	$run ntt-raw-check -q "$raw"
 	$run ntt-loader -q "$raw" $M
 	$run ntt-mark-excluded -q $M --patterns "$work/patterns"
@@ -57,8 +57,8 @@ pipeline() {
 	$run ntt-pipeline-status "$M" >"$work/status" || [ $? = 1 ]
 	$run ntt-list-media --path-prefix d/1 >"$work/list"
 	$run ntt-recover-failed list-failures -m $M >"$work/failures"
-	$run ntt-count-hardlinks "$NTT_HOME/by-hash" >"$work/links"
+	$beneath ntt-count-hardlinks "$NTT_HOME/by-hash" >"$work/links"
 	$run ntt-db check
 	ntt-enum -q "$work/src" $N - | $run ntt-loader -q - $N
-	$run ntt-loader -q --drop $N
+	$run ntt-loader -q --drop --yes $N
 }

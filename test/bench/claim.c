@@ -21,11 +21,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "config.h"
-#include "db.h"
-#include "diag.h"
-#include "queue.h"
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/diag.h"
+#include "catalogue/db.h"
+#include "catalogue/queue.h"
 
 enum { BATCH = 1000, WORKERS_MAX = 64 };
 
@@ -237,11 +237,11 @@ static void
 bare(int worker)
 {
 	PGconn *db = connect_or_die();
-	char *inode = db_ident(db, "inode_p_", medium), id[65];
-	char *sql = sql_on("UPDATE %s i SET status = 'success', "
+	char id[65];
+	char *sql = sql_for("UPDATE :\"inode\" i SET status = 'success', "
 	    "blobid = r.blobid, mime_type = 'text/plain', processed_at = now()"
 	    " FROM unnest($1::bigint[], $2::text[]) AS r (ino, blobid) "
-	    "WHERE i.dev = 1 AND i.ino = r.ino", inode);
+	    "WHERE i.dev = 1 AND i.ino = r.ino", medium);
 	struct pgarray numbers, blobs;
 	struct queue_result r;
 	int64_t ino, last = first_of(worker + 1) - 1;

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "blake3_impl.h"
+#include "hash/blake3_impl.h"
 
 enum { BUFFER = 256 * 1024 };
 

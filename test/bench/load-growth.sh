@@ -35,7 +35,7 @@ load()
 	sync
 	/usr/bin/env time -f '%e %M' -a -o "$2" \
 		ntt-loader -q "$1" $medium >/dev/null
-	ntt-loader -q --drop $medium
+	ntt-loader -q --drop --yes $medium
 }
 
 # microseconds a record: RECORDS RESULTS

@@ -62,7 +62,7 @@ ours()
 
 drop()
 {
-	ntt-loader -q --drop $medium
+	ntt-loader -q --drop --yes $medium
 }
 
 # What ours loaded is what the floor loads.

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "raw.h"
+#include "raw/raw.h"
 
 enum { DEPTH = 9, FILES_A_DIR = 18, RECENT = 4096 };
 

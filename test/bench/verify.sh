@@ -22,7 +22,7 @@ need b3sum
 ntt-enum -q "$work/tree" $medium - | ntt-loader -q - $medium >/dev/null
 ntt-copy-workers -q -m $medium -w 2 --wait
 rm -rf "$work/tree"
-find "$NTT_HOME/by-hash" -type f -print0 >"$work/list"
+find "$NTT_HOME/by-hash" -type f ! -name .ntt-store -print0 >"$work/list"
 
 # timed FILE COMMAND...
 timed() {

@@ -295,14 +295,15 @@ class Check:
                         re.fullmatch(rb"[0-9a-f]{2}", e.name):
                     self.check_mode(rel, st, 0o755)
                     self.walk_store(root, rel)
-                elif rel == b"lost+found":
-                    pass    # of a file system of its own
+                elif rel in (b"lost+found", b".ntt-store", b".bad", b".trash"):
+                    pass    # of the file system; whose store it is; what
+                            # was replaced, and what nothing uses
                 elif not stat.S_ISREG(st.st_mode) or depth != 2 or \
                         not BLOB.match(e.name) or rel.split(b"/")[:2] != \
                         [e.name[:2], e.name[2:4]]:
                     self.bad("store-name", "%s is no blob", rel)
                 else:
-                    self.check_mode(rel, st, 0o644)
+                    self.check_mode(rel, st, 0o444)
                     self.files[e.name.decode()] = st
 
     def check_mode(self, rel, st, want):
@@ -370,7 +371,7 @@ class Check:
         if not root or not os.path.isdir(root):
             return
         for medium in os.listdir(root):
-            if medium == b"lost+found":
+            if medium in (b"lost+found", b".ntt-store"):
                 continue
             tree = self.tree[medium.decode()] = {}
             todo = [b""]
@@ -491,6 +492,9 @@ class Check:
         if not data or not data.endswith(b"\0"):
             return None
         for r in data[:-1].split(b"\0"):
+            # metadata and omissions
+            if r[:2] in (b"m\x1c", b"o\x1c"):
+                continue
             f = r.split(b"\x1c", 6)
             if len(f) != 7 or not f[6]:
                 return None
@@ -626,10 +630,11 @@ class Check:
         names = os.listdir(root) if os.path.isdir(root) else []
         good = set()
         for name in names:
-            if name == b"lost+found":
+            if name in (b"lost+found", b".ntt-store", b"old"):
                 continue
             if not name.endswith(b".tar.zst"):
-                if self.final and not name.endswith(b".damaged"):
+                if self.final and not name.endswith((b".damaged",
+                                                     b".catalogue.zst")):
                     self.bad("temporary", "%s in ARCHIVE_ROOT", name)
                 continue
             medium = name[:-8].decode()

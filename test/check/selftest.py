@@ -127,7 +127,7 @@ def file_without_row(t):
         "fca8"
     with open(name, "wb") as f:
         f.write(bytes(1 << 20))
-    os.chmod(name, 0o644)
+    os.chmod(name, 0o444)
 
 
 @broken("blob-file")

@@ -1,4 +1,4 @@
-#include "dash_log.h"
+#include "ntt-dashboard/log.h"
 
 #include <string.h>
 

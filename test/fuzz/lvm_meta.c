@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lvm_meta.h"
+#include "image/lvm_meta.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

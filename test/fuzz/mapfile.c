@@ -2,11 +2,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "buf.h"
-#include "map_svg.h"
-#include "map_text.h"
-#include "map_write.h"
-#include "mapfile.h"
+#include "base/buf.h"
+#include "image/map_svg.h"
+#include "image/mapfile.h"
+#include "ntt-imager/map_text.h"
+#include "ntt-imager/map_write.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

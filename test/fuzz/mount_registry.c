@@ -1,7 +1,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mount_registry.h"
+#include "mount/mount_registry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pattern.h"
+#include "raw/pattern.h"
 
 enum { PATH_ROOM = 512 };
 

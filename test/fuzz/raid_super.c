@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "raid_super.h"
+#include "image/raid_super.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "raw.h"
+#include "base/buf.h"
+#include "raw/raw.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

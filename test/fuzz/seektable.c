@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "seektable.h"
+#include "archive/seektable.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

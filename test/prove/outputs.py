@@ -129,7 +129,8 @@ class Bag(Output):
                     raise Broken("half a file in the bag: %s" % name)
         with open(bag + "/bag-info.txt") as f:
             lost = int(re.search(r"Lost-By-The-Store: (\d+)", f.read())[1])
-        if len(there) + lost != 7 + 4:
+        # five tag files: bag-info, bagit, links, metadata, manifest
+        if len(there) + lost != 7 + 5:
             raise Broken("%d files in the bag, %d said to be lost" % (
                 len(there), lost))
         return True

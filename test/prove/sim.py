@@ -279,6 +279,8 @@ class Week:
     def lose_a_link(self):
         root = self.w.home + "/archived"
         for d in os.listdir(root) if os.path.isdir(root) else []:
+            if d.startswith("."):
+                continue
             for name in os.listdir(root + "/" + d):
                 path = os.path.join(root, d, name)
                 if os.path.isfile(path) and not os.path.islink(path):
@@ -332,6 +334,11 @@ class Week:
                           done.err.strip())
                 self.w.must("ntt-recover-failed", "reset-failures", "-q",
                             "-m", h, "--execute", ok=(0, 1, 2))
+                # what the disk has lost, and nothing else, is settled
+                if m.damaged:
+                    self.w.must("ntt-recover-failed", "accept", "-q", "-m", h,
+                                "victim", "--reason", "a bad disk",
+                                ok=(0, 1, 2))
             else:
                 raise Broken("healed, and %s ends with %d: %s" % (
                     " ".join(m.orchestrator()), done.status,

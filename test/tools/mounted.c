@@ -4,9 +4,10 @@
  */
 #define _GNU_SOURCE
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "config.h"
-#include "mounted.h"
+#include "base/config.h"
+#include "mount/mounted.h"
 
 int
 main(int argc, char **argv)
@@ -24,8 +25,12 @@ main(int argc, char **argv)
 	for (i = 0; i < m.count; i++) {
 		const struct mounted_partition *p = &m.partitions[i];
 
-		printf("%u %s %s %s\n", p->num, p->status,
-		    p->mount ? p->mount : "-", p->fstype ? p->fstype : "-");
+		char *line = mounted_line(p);
+
+		printf("%u %s %s %s\n%s\n", p->num, p->status,
+		    p->mount ? p->mount : "-", p->fstype ? p->fstype : "-",
+		    line);
+		free(line);
 	}
 	mounted_free(&m);
 	return rc < 0;

@@ -12,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "config.h"
-#include "image_open.h"
+#include "base/buf.h"
+#include "base/config.h"
+#include "image/image_open.h"
 
 static void __attribute__((noreturn))
 swap_for_ever(const char *good, const char *other)

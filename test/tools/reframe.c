@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "seekable.h"
+#include "archive/seekable.h"
 
 int
 main(int argc, char **argv)

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "blake3_impl.h"
+#include "hash/blake3_impl.h"
 #include "blake3_vectors.h"
 #include "tap.h"
 

@@ -1,10 +1,10 @@
-/* Bytes, numbers, JSON: lib/buf.h, lib/num.h, lib/json.h. */
+/* Bytes, numbers, JSON: base/buf.h, base/num.h, base/json.h. */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "buf.h"
-#include "json.h"
-#include "num.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/num.h"
 #include "tap.h"
 
 static void
@@ -139,7 +139,7 @@ test_json(void)
 	struct buf b = BUF_INIT;
 
 	json_begin_object(&b, NULL);
-	json_text(&b, "s", "a\"\\\n\x7f\xff");
+	json_text(&b, "s", "a\"\\\n\x7f\xff\xc2\x9b\xe2\x80\xae");
 	json_u64(&b, "u", UINT64_MAX);
 	json_i64(&b, "i", -5);
 	json_bool(&b, "t", 1);
@@ -152,7 +152,7 @@ test_json(void)
 	json_name(&b, "path", "caf\xc3\xa9", 5);
 	json_name(&b, "path", "\xff", 1);
 	json_end_object(&b);
-	tap_is_str(b.data, "{\"s\":\"a\\\"\\\\\\u000a\\u007f\\ufffd\","
+	tap_is_str(b.data, "{\"s\":\"a\\\"\\\\\\u000a\\u007f\\ufffd\\u009b\\u202e\","
 	    "\"u\":18446744073709551615,\"i\":-5,\"t\":true,\"n\":null,"
 	    "\"a\":[1,{}],\"path\":\"caf\xc3\xa9\",\"path_hex\":\"ff\"}",
 	    "an object");

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "copy_error.h"
+#include "ntt-copier/error.h"
 #include "tap.h"
 
 static void

@@ -1,4 +1,4 @@
-#include "dash_rate.h"
+#include "ntt-dashboard/rate.h"
 #include "tap.h"
 
 static int

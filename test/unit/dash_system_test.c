@@ -1,4 +1,4 @@
-#include "dash_system.h"
+#include "ntt-dashboard/system.h"
 #include "tap.h"
 
 int

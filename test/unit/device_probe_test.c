@@ -1,8 +1,8 @@
 /* What smartctl, hdparm and lsblk print, and which of it is a disk's name. */
 #include <stdlib.h>
 
-#include "device_probe.h"
-#include "identity.h"
+#include "ntt-identify/device_probe.h"
+#include "ntt-identify/identity.h"
 #include "tap.h"
 
 static const struct {

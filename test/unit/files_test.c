@@ -1,4 +1,4 @@
-/* lib/tempfile.h, lib/fsutil.h, lib/lock.h, lib/spawn.h, lib/store.h */
+/* lib/base/tempfile.h, lib/base/fsutil.h, lib/base/lock.h, lib/base/spawn.h, lib/store/store.h */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -7,13 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "fsutil.h"
-#include "lock.h"
-#include "spawn.h"
-#include "store.h"
+#include "base/buf.h"
+#include "base/fsutil.h"
+#include "base/lock.h"
+#include "base/spawn.h"
+#include "base/tempfile.h"
+#include "store/store.h"
 #include "tap.h"
-#include "tempfile.h"
 
 static char dir[] = "/tmp/files.XXXXXX";
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "blake3.h"
-#include "buf.h"
-#include "identity.h"
-#include "medium.h"
+#include "base/buf.h"
+#include "base/medium_name.h"
+#include "hash/blake3.h"
+#include "ntt-identify/identity.h"
 #include "tap.h"
 
 static const char *

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
-#include "map_cells.h"
-#include "map_svg.h"
+#include "base/buf.h"
+#include "image/map_cells.h"
+#include "image/map_svg.h"
 #include "tap.h"
 
 static struct mapfile

@@ -1,7 +1,7 @@
 /* The map of ddrescue: every validity rule, the four words of health. */
 #include <stdlib.h>
 
-#include "mapfile.h"
+#include "image/mapfile.h"
 #include "tap.h"
 
 static const struct {

@@ -1,6 +1,6 @@
 /* Names in HTML and XML. */
 #define _GNU_SOURCE
-#include "markup.h"
+#include "page/markup.h"
 #include "tap.h"
 
 static void
@@ -60,7 +60,8 @@ main(void)
 	plain(S("back\\x41\001"), "back\\\\x41\\x01");
 	plain(S("\">"), "&quot;&gt;");
 	xml(S("a<b>&\t\n\r"), "a&lt;b&gt;&amp;&#9;&#10;&#13;");
-	xml(S("\xe2\x80\xae"), "\xe2\x80\xae");
+	xml(S("\xe2\x80\xae\xc2\x9b"), "&#8238;&#155;");
+	xml(S("gr\xc3\xbc\xe2\x82\xac"), "gr\xc3\xbc\xe2\x82\xac");
 	xml(S("\001"), NULL);
 	xml(S("\xff"), NULL);
 	xml(S("\xef\xbf\xbf"), NULL);

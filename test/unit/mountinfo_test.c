@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "mountinfo.h"
+#include "base/mountinfo.h"
 #include "tap.h"
 
 static const char sample[] =

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pattern.h"
+#include "raw/pattern.h"
 #include "tap.h"
 
 static struct pattern_set *

@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "raw.h"
+#include "base/buf.h"
+#include "raw/raw.h"
 #include "tap.h"
 
 static int
@@ -453,10 +453,130 @@ test_killed(void)
 	    bad, rounds);
 }
 
+/* The only record of a stream; its spans point into stream. */
+static int
+read_one(const struct buf *stream, struct raw_record *rec)
+{
+	return raw_decode(rec, stream->data, stream->len);
+}
+
+static void
+test_omission(void)
+{
+	static const char path[] = "r\n\034\xff";
+	struct raw_omission o = {
+		.dev = UINT64_MAX, .ino = 7, .kind = "unreadable_directory",
+		.err = EIO, .detail = "a % b\034=\xc3\xa4", .path = path,
+		.path_len = sizeof path - 1,
+	};
+	struct buf b = BUF_INIT, detail = BUF_INIT;
+	struct raw_record rec;
+
+	raw_encode_omission(&b, &o);
+	tap_ok(read_one(&b, &rec) == 0 && rec.type == RAW_OMISSION &&
+	    rec.dev == o.dev && rec.ino == 7 && rec.err == EIO,
+	    "an omission comes back");
+	raw_unescape(&detail, rec.detail);
+	tap_ok(!strcmp(detail.data, o.detail), "its detail: %s", detail.data);
+	tap_ok(rec.path_len == o.path_len && !memcmp(rec.path, path,
+	    o.path_len), "its path");
+	tap_ok(rec.kind.len == strlen(o.kind) && !memcmp(rec.kind.at, o.kind,
+	    rec.kind.len), "its kind");
+	tap_ok(error_of("o|1|2|Kind|0||", "p") && error_of("o|1|2||0||", "p") &&
+	    error_of("o|1|2|k|x||", "p") && error_of("o|1|2|k|0", "") &&
+	    error_of("o|1|2|k|0||", ""), "what is no omission");
+	buf_free(&b);
+	buf_free(&detail);
+}
+
+static void
+test_meta(void)
+{
+	struct buf b = BUF_INIT, value_text = BUF_INIT;
+	struct raw_span key, value;
+	struct raw_record rec;
+
+	raw_meta_begin(&b, 5, 9);
+	raw_meta_put(&b, "mode", "644", 3);
+	raw_meta_put(&b, "xattr:user.a", "\0=%\377", 4);
+	raw_meta_end(&b);
+	tap_ok(read_one(&b, &rec) == 0 && rec.type == RAW_META &&
+	    rec.dev == 5 && rec.ino == 9 && rec.path_len == 0,
+	    "metadata come back");
+	tap_ok(raw_meta_next(&rec.meta, &key, &value) == 1 && key.len == 4 &&
+	    !memcmp(key.at, "mode", 4) && value.len == 3, "the first key");
+	tap_ok(raw_meta_next(&rec.meta, &key, &value) == 1 &&
+	    !memcmp(key.at, "xattr:user.a", key.len), "the second key");
+	raw_unescape(&value_text, value);
+	tap_ok(value_text.len == 4 && !memcmp(value_text.data, "\0=%\377", 4),
+	    "any byte in a value");
+	tap_ok(raw_meta_next(&rec.meta, &key, &value) == 0, "and no third");
+	tap_ok(error_of("m|1|2|mode", "") && error_of("m|1|2|=x", "") &&
+	    !error_of("m|1|2|a=|b=2", ""), "what is no metadata");
+	buf_free(&b);
+	buf_free(&value_text);
+}
+
+static struct raw_meta
+read_text(const char *text)
+{
+	struct raw_meta m;
+	char *copy = xstrdup(text), *p;
+
+	for (p = copy; *p; p++)
+		if (*p == '|')
+			*p = 034;
+	raw_meta_read((struct raw_span){ copy, strlen(copy) }, &m);
+	free(copy);
+	return m;
+}
+
+static void
+test_meta_values(void)
+{
+	struct raw_record rec;
+	struct raw_meta m;
+	struct buf b = BUF_INIT;
+
+	raw_meta_begin(&b, 1, 2);
+	raw_meta_octal(&b, "mode", 0);
+	raw_meta_number(&b, "uid", UINT32_MAX);
+	raw_meta_time(&b, "mtime", -5, 1);
+	raw_meta_time(&b, "atime", INT64_MIN + 1, 999999999);
+	raw_meta_put(&b, "rdev", "4095:1048575", 12);
+	raw_meta_put(&b, "user", "a b", 3);
+	raw_meta_put(&b, "xattr:user.x", "", 0);
+	raw_meta_end(&b);
+	tap_ok(read_one(&b, &rec) == 0, "numbers and times make a record");
+	raw_meta_read(rec.meta, &m);
+	tap_ok(m.mode == 0 && m.uid == UINT32_MAX && m.gid == -1,
+	    "modes and owners come back, and what is missing");
+	tap_ok(m.mtime.seconds == -5 && m.mtime.ns == 1 &&
+	    m.atime.seconds == INT64_MIN + 1 && m.atime.ns == 999999999 &&
+	    m.btime.ns == RAW_NO_TIME, "times before 1970, and none");
+	tap_ok(m.rdev == ((int64_t)4095 << 32 | 1048575), "a device");
+	tap_ok(m.user.len == 5 && m.group.len == 0 && m.xattrs == 1,
+	    "a name, and an attribute");
+	buf_free(&b);
+	m = read_text("mode=8|uid=|gid=99999999999999999999|mtime=1.5|"
+	    "atime=1.0000000000|ctime=.000000000|btime=1|rdev=1|attr=874");
+	tap_ok(m.mode == -1 && m.uid == -1 && m.gid == -1 && m.rdev == -1,
+	    "what is no number is not known");
+	tap_ok(m.mtime.ns == RAW_NO_TIME && m.atime.ns == RAW_NO_TIME &&
+	    m.ctime.ns == RAW_NO_TIME && m.btime.ns == RAW_NO_TIME,
+	    "nor what is no time");
+	tap_ok(m.attr == 0x874, "attributes are hexadecimal");
+	m = read_text("mode=10000|rdev=99999999999:1");
+	tap_ok(m.mode == -1 && m.rdev == -1, "nor what is too large");
+}
+
 int
 main(void)
 {
 	test_killed();
+	test_omission();
+	test_meta();
+	test_meta_values();
 	test_fields();
 	test_round_trip();
 	test_long_path();

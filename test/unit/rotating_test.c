@@ -1,5 +1,5 @@
 /* What the times of reads say of a disk that claims to rotate. */
-#include "rotating.h"
+#include "base/rotating.h"
 #include "tap.h"
 
 int

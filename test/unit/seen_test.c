@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "seen.h"
+#include "raw/seen.h"
 #include "tap.h"
 
 enum { MANY = 300000 };

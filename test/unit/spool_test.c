@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "config.h"
-#include "spool.h"
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/spool.h"
 #include "tap.h"
 
 static void

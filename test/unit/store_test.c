@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "fsutil.h"
-#include "store.h"
+#include "base/buf.h"
+#include "base/fsutil.h"
+#include "store/store.h"
 #include "tap.h"
 
 /* What a name is made of does not matter here. */
@@ -84,7 +84,7 @@ test_temporaries(struct store *s)
 	struct stat st;
 
 	tap_ok(store_temp(s, &t) == 0 && fstat(t.fd, &st) == 0 &&
-	    (st.st_mode & 0777) == 0644, "others may read a blob");
+	    (st.st_mode & 0777) == 0444, "others may read a blob, nobody writes");
 	store_temp_discard(s, &t);
 	tap_ok(t.fd == -1, "a temporary one goes");
 	store_temp_discard(s, &t);

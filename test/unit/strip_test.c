@@ -2,8 +2,8 @@
 #define _GNU_SOURCE
 #include <stdlib.h>
 
-#include "diag.h"
-#include "strip.h"
+#include "base/diag.h"
+#include "ntt-loader/strip.h"
 #include "tap.h"
 
 #define HASH "0123456789abcdef0123456789abcdef"

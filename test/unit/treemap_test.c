@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include <math.h>
 
-#include "treemap.h"
+#include "ntt-report/treemap.h"
 #include "tap.h"
 
 static void

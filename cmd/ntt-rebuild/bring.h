@@ -1,0 +1,32 @@
+/*
+ * A place (ntt-places(1)) that has what was lost: its files come to where they
+ * were, unless they are there.
+ */
+#ifndef NTT_REBUILD_BRING_H
+#define NTT_REBUILD_BRING_H
+
+#include <libpq-fe.h>
+
+/*
+ * dir is a directory, or rclone:REMOTE:PATH, whose key is in the file unless
+ * that is NULL.  Ends the program when it is no place, or the roots are somebody
+ * else's.
+ */
+void bring_look(const char *dir, const char *key_file);
+/*
+ * Marks the roots as those of the place's catalogue, and brings archives and
+ * catalogue files.
+ */
+void bring_files(const char *dir);
+/* Its removed.jsonl, NULL: it has none; then bring_removed_done(). */
+char *bring_removed(const char *dir);
+void bring_removed_done(char *path);
+/*
+ * Brings the blobs, but not contents that were removed.  bad() is called for
+ * each that is not what its name says.
+ */
+void bring_blobs(PGconn *db, const char *dir, void (*bad)(const char *id));
+/* The catalogue knows the place. */
+void bring_add(PGconn *db, const char *dir);
+
+#endif

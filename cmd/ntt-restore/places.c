@@ -1,0 +1,156 @@
+#define _GNU_SOURCE
+#include "places.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/diag.h"
+
+/* The order of bytea. */
+static int
+compare_paths(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	int rc = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+	return rc ? rc : (a_len > b_len) - (a_len < b_len);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct place *p = &((const struct wanted *)a)->place;
+	const struct place *q = &((const struct wanted *)b)->place;
+	int rc = strcmp(p->medium, q->medium);
+
+	return rc ? rc : compare_paths(p->path, p->len, q->path, q->len);
+}
+
+void
+places_add(struct places *p, PGconn *db, struct place_names *names,
+    const char *medium, const char *text, size_t len)
+{
+	struct wanted *w;
+
+	/* room for 1, 2, 4, 8 … */
+	if ((p->count & (p->count - 1)) == 0)
+		p->list = xrealloc(p->list, (p->count ? 2 * p->count : 1) *
+		    sizeof *p->list);
+	w = &p->list[p->count++];
+	w->found = 0;
+	place_named(db, names, medium, text, len, &w->place);
+}
+
+void
+places_read(struct places *p, PGconn *db, struct place_names *names,
+    const char *medium, const char *file, int end)
+{
+	FILE *in = !strcmp(file, "-") ? stdin : fopen(file, "re");
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+
+	if (!in)
+		die_errno("could not open %s: %m", quoted(file));
+	errno = 0;
+	while ((n = getdelim(&line, &size, end, in)) > 0) {
+		if (line[n - 1] == end)
+			n--;
+		if (n > 0)
+			places_add(p, db, names, medium, line, (size_t)n);
+	}
+	if (ferror(in))
+		die_errno("could not read %s: %m", quoted(file));
+	free(line);
+	if (in != stdin)
+		fclose(in);
+}
+
+void
+places_sort(struct places *p)
+{
+	size_t i, n = 0;
+
+	if (p->count == 0)
+		return;
+	qsort(p->list, p->count, sizeof *p->list, compare);
+	for (i = 1; i < p->count; i++) {
+		if (compare(&p->list[n], &p->list[i]) == 0)
+			place_free(&p->list[i].place);
+		else
+			p->list[++n] = p->list[i];
+	}
+	p->count = n + 1;
+}
+
+void
+places_free(struct places *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->count; i++)
+		place_free(&p->list[i].place);
+	free(p->list);
+	p->list = NULL;
+	p->count = 0;
+}
+
+struct places
+places_of(const struct places *p, size_t first)
+{
+	struct places part = { p->list + first, 0 };
+
+	while (first + part.count < p->count && !strcmp(
+	    part.list[part.count].place.medium, part.list[0].place.medium))
+		part.count++;
+	return part;
+}
+
+int
+places_whole(const struct places *p)
+{
+	return p->count > 0 && p->list[0].place.len == 0;
+}
+
+size_t
+places_index(const struct places *p, const char *path, size_t len)
+{
+	size_t low = 0, high = p->count;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		const struct place *place = &p->list[mid].place;
+		int rc = compare_paths(path, len, place->path, place->len);
+
+		if (rc == 0)
+			return mid;
+		if (rc < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return p->count;
+}
+
+int
+places_cover(struct places *p, const char *path, size_t len, int mark)
+{
+	int covered = 0;
+	size_t i;
+
+	for (;;) {
+		i = places_index(p, path, len);
+		if (i < p->count) {
+			covered = 1;
+			p->list[i].found |= mark;
+		}
+		if (len == 0 || (covered && !mark))
+			return covered;
+		while (len > 0 && path[len - 1] != '/')
+			len--;
+		if (len > 0)
+			len--;
+	}
+}

@@ -1,0 +1,60 @@
+#define _GNU_SOURCE
+#include "reply.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/exits.h"
+#include "base/fsutil.h"
+
+static struct buf headers;
+static int out;
+
+void
+reply_start(int fd)
+{
+	out = fd;
+}
+
+int
+reply_fd(void)
+{
+	return out;
+}
+
+void
+reply_header(const char *name, const char *value)
+{
+	buf_put(&headers, name, strlen(name) + 1);
+	buf_put(&headers, value, strlen(value) + 1);
+}
+
+void
+reply_begin(unsigned int status, const char *type, enum reply_policy policy,
+    int64_t length)
+{
+	struct reply_head h = { .magic = REPLY_MAGIC, .status = status,
+		.policy = policy, .length = length };
+
+	reply_header("Content-Type", type);
+	h.headers = (uint32_t)headers.len;
+	if (write_all(out, &h, sizeof h) < 0 ||
+	    write_all(out, headers.data, headers.len) < 0)
+		_exit(EXIT_FAILED);
+}
+
+int
+reply_body(void *unused, const void *bytes, size_t len)
+{
+	(void)unused;
+	return write_all(out, bytes, len);
+}
+
+void
+reply_page(unsigned int status, const struct buf *page)
+{
+	reply_begin(status, "text/html; charset=utf-8", POLICY_PAGE,
+	    (int64_t)page->len);
+	_exit(reply_body(NULL, page->data, page->len) < 0 ? EXIT_FAILED :
+	    EXIT_DONE);
+}

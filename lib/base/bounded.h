@@ -1,0 +1,42 @@
+/*
+ * Work that may hang or crash, done in a child that can be given up.
+ *
+ * The child has no standard streams and no descriptor but keep and the lock of
+ * bounded_hold(): one that hangs in the kernel, where no signal reaches it,
+ * holds no pipe, and no lock once its caller gave that up.
+ */
+#ifndef NTT_BOUNDED_H
+#define NTT_BOUNDED_H
+
+#include <sys/types.h>
+
+enum bounded_rights {
+	BOUNDED_SAME,
+	/* nobody, no new rights; can read keep, compute, and open nothing */
+	BOUNDED_NONE
+};
+
+/*
+ * Runs work(arg) in a child and returns what it returned (0 to 255), or -1
+ * with errno: ETIMEDOUT after timeout_ms (killed, or left alone where it
+ * cannot be), EBADMSG it died by a signal, others: it could not be started.
+ */
+int bounded_run(int (*work)(void *arg), void *arg, int keep, int timeout_ms,
+	enum bounded_rights rights);
+
+/*
+ * Starts work(arg) in such a child, which ends when this process does: its pid,
+ * or -1 with errno.  The caller waits for it.
+ */
+pid_t bounded_start(int (*work)(void *arg), void *arg, int keep,
+	enum bounded_rights rights);
+
+/*
+ * A flock(2) that children with BOUNDED_SAME hold too, so that it outlives a
+ * caller that was killed until its child has ended.  Whoever took it must give
+ * it up with lock_release(), not only close it: a child that hangs would keep
+ * it.  -1: none.
+ */
+void bounded_hold(int lock);
+
+#endif

@@ -1,0 +1,216 @@
+#define _GNU_SOURCE
+#include "base/tempfile.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fsutil.h"
+
+static struct tempfile *open_files;
+
+static void
+abort_all(void)
+{
+	while (open_files)
+		tempfile_abort(open_files);
+}
+
+static void
+forget(struct tempfile *t)
+{
+	struct tempfile **p;
+
+	for (p = &open_files; *p; p = &(*p)->next) {
+		if (*p == t) {
+			*p = t->next;
+			break;
+		}
+	}
+	free(t->path);
+	free(t->temporary);
+	t->path = t->temporary = NULL;
+	t->fd = -1;
+}
+
+/* ".<name>.<host>.": what the names of this machine's processes begin with. */
+static char *
+temporary_prefix(const char *name)
+{
+	enum { NAME = 120, HOST = 60 };
+	char host[HOST + 1] = "";
+
+	gethostname(host, HOST);
+	return xasprintf(".%.*s.%s.", NAME, name, host);
+}
+
+static char *
+temporary_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	int dir_len = slash ? (int)(slash - path + 1) : 0;
+	char *prefix = temporary_prefix(path + dir_len);
+	char *name = xasprintf("%.*s%s%ld.tmp", dir_len, path, prefix,
+	    (long)getpid());
+
+	free(prefix);
+	return name;
+}
+
+static char *
+directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? xasprintf("%.*s/", (int)(slash - path), path) :
+	    xstrdup(".");
+}
+
+/* A process that was killed may have left one; no other process is to blame. */
+static void
+remove_left(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *where = directory_of(path), *end;
+	char *prefix = temporary_prefix(slash ? slash + 1 : path);
+	DIR *dir = opendir(where);
+	const struct dirent *e;
+	size_t len = strlen(prefix);
+	long pid;
+
+	while (dir && (e = readdir(dir))) {
+		if (strncmp(e->d_name, prefix, len))
+			continue;
+		pid = strtol(e->d_name + len, &end, 10);
+		if (pid > 0 && !strcmp(end, ".tmp") &&
+		    kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+			unlinkat(dirfd(dir), e->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
+	free(prefix);
+	free(where);
+}
+
+/*
+ * Renaming would put a file where a device, a fifo or a directory was, and
+ * root may: /dev/null, or the link that /dev/stdout is.
+ */
+static int
+may_be_replaced(const char *path)
+{
+	static const char devices[] = "/dev/", memory[] = "/dev/shm/";
+	struct stat st;
+
+	errno = ENOTSUP;
+	if (!strncmp(path, devices, sizeof devices - 1) &&
+	    strncmp(path, memory, sizeof memory - 1))
+		return 0;
+	if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return 1;
+	errno = S_ISDIR(st.st_mode) ? EISDIR : ENOTSUP;
+	return 0;
+}
+
+int
+tempfile_open(struct tempfile *t, const char *path)
+{
+	static int registered;
+	char *dir;
+
+	t->fd = -1;
+	if (!may_be_replaced(path) || make_parents(path) < 0)
+		return -1;
+	dir = directory_of(path);
+	t->temporary = NULL;
+	t->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+	free(dir);
+	if (t->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR ||
+	    errno == EINVAL || errno == ENOENT)) {
+		remove_left(path);
+		t->temporary = temporary_name(path);
+		unlink(t->temporary);
+		t->fd = open(t->temporary,
+		    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	}
+	if (t->fd < 0) {
+		free(t->temporary);
+		t->temporary = NULL;
+		return -1;
+	}
+	t->path = xstrdup(path);
+	t->next = open_files;
+	open_files = t;
+	if (!registered) {
+		atexit(abort_all);
+		registered = 1;
+	}
+	return 0;
+}
+
+/* rename(2) replaces what is there and linkat(2) does not: link, rename. */
+static int
+give_name(struct tempfile *t)
+{
+	char *proc, *name;
+	int rc;
+
+	if (t->temporary)
+		return 0;
+	remove_left(t->path);
+	name = temporary_name(t->path);
+	proc = xasprintf("/proc/self/fd/%d", t->fd);
+	unlink(name);
+	rc = linkat(AT_FDCWD, proc, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+	free(proc);
+	if (rc < 0) {
+		free(name);
+		return -1;
+	}
+	t->temporary = name;
+	return 0;
+}
+
+int
+tempfile_commit(struct tempfile *t)
+{
+	if (fsync(t->fd) < 0 || give_name(t) < 0 ||
+	    rename(t->temporary, t->path) < 0) {
+		int err = errno;
+
+		tempfile_abort(t);
+		errno = err;
+		return -1;
+	}
+	/* it has its final name: nothing to remove any more */
+	free(t->temporary);
+	t->temporary = NULL;
+	if (fsync_parent(t->path) < 0) {
+		int err = errno;
+
+		tempfile_abort(t);
+		errno = err;
+		return -1;
+	}
+	close(t->fd);
+	forget(t);
+	return 0;
+}
+
+void
+tempfile_abort(struct tempfile *t)
+{
+	if (t->fd < 0)
+		return;
+	if (t->temporary)
+		unlink(t->temporary);
+	close(t->fd);
+	forget(t);
+}

@@ -1,0 +1,19 @@
+/* The files of sql/ that programs use, as NUL-terminated texts (sqltext.h). */
+	.section .rodata
+	.macro text name file
+	.global \name
+\name:
+	.incbin "\file"
+	.byte 0
+	.endm
+
+	text sqltext_0001 "sql/0001-catalogue.sql"
+	text sqltext_0002 "sql/0002-account.sql"
+	text sqltext_0003 "sql/0003-metadata.sql"
+	text sqltext_0004 "sql/0004-keeping.sql"
+	text sqltext_0005 "sql/0005-each.sql"
+	text sqltext_0006 "sql/0006-browse.sql"
+	text sqltext_0007 "sql/0007-places.sql"
+	text sqltext_sanity_checks "sql/sanity-checks.sql"
+
+	.section .note.GNU-stack,"",%progbits

@@ -1,0 +1,14 @@
+/* The SQL of sql/ as text, put into the programs by sqltext.S. */
+#ifndef NTT_SQLTEXT_H
+#define NTT_SQLTEXT_H
+
+extern const char sqltext_0001[];
+extern const char sqltext_0002[];
+extern const char sqltext_0003[];
+extern const char sqltext_0004[];
+extern const char sqltext_0005[];
+extern const char sqltext_0006[];
+extern const char sqltext_0007[];
+extern const char sqltext_sanity_checks[];
+
+#endif

@@ -1,0 +1,140 @@
+#define _GNU_SOURCE
+#include "find/match.h"
+
+#include <fnmatch.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/diag.h"
+
+/* In one of three forms, the cheapest that says the same. */
+struct pattern_text {
+	enum { CONTAINS, GLOB, REGEX } form;
+	char *text;
+	size_t needs_at, needs_len;	/* bytes of text that must be there */
+	int whole_path;
+	regex_t regex;
+};
+
+/* A text that contains needle, as a glob: case is fnmatch's business. */
+static char *
+glob_of(const char *needle)
+{
+	struct buf b = BUF_INIT;
+
+	buf_putc(&b, '*');
+	for (; *needle; needle++) {
+		if (strchr("*?[]\\", *needle))
+			buf_putc(&b, '\\');
+		buf_putc(&b, *needle);
+	}
+	buf_putc(&b, '*');
+	return b.data;
+}
+
+/* The longest run of a glob that stands for itself. */
+static void
+find_needs(struct pattern_text *p)
+{
+	const char *s = p->text;
+	size_t from = 0, at = 0;
+
+	for (;;) {
+		size_t len = strcspn(s + at, "*?[\\");
+
+		from = at;
+		at += len;
+		if (len > p->needs_len) {
+			p->needs_at = from;
+			p->needs_len = len;
+		}
+		/* what a bracket or a backslash begins is not worth reading */
+		if (!s[at] || s[at] == '[' || s[at] == '\\')
+			return;
+		at++;
+	}
+}
+
+void
+matcher_add(struct matcher *m, const char *pattern)
+{
+	struct pattern_text *p;
+	char why[256];
+	int rc;
+
+	m->patterns = xrealloc(m->patterns,
+	    (m->count + 1) * sizeof *m->patterns);
+	p = &m->patterns[m->count++];
+	memset(p, 0, sizeof *p);
+	p->whole_path = m->whole_path || strchr(pattern, '/');
+	if (m->regex) {
+		p->form = REGEX;
+		p->text = xstrdup(pattern);
+		rc = regcomp(&p->regex, pattern, REG_EXTENDED | REG_NOSUB |
+		    (m->ignore_case ? REG_ICASE : 0));
+		if (rc) {
+			regerror(rc, &p->regex, why, sizeof why);
+			die_usage("%s is no regular expression: %s",
+			    quoted(pattern), why);
+		}
+	} else if (strpbrk(pattern, "*?[")) {
+		p->form = GLOB;
+		p->text = xstrdup(pattern);
+		find_needs(p);
+	} else if (m->ignore_case) {
+		p->form = GLOB;
+		p->text = glob_of(pattern);
+	} else {
+		p->form = CONTAINS;
+		p->text = xstrdup(pattern);
+		p->needs_len = strlen(pattern);
+	}
+}
+
+int
+matcher_fits(const struct matcher *m, const char *path)
+{
+	const char *name = strrchr(path, '/');
+	size_t i;
+
+	name = name ? name + 1 : path;
+	for (i = 0; i < m->count; i++) {
+		const struct pattern_text *p = &m->patterns[i];
+		const char *text = p->whole_path ? path : name;
+		int fits = p->form == CONTAINS ? strstr(text, p->text) != NULL :
+		    p->form == REGEX ?
+		    regexec(&p->regex, text, 0, NULL, 0) == 0 :
+		    fnmatch(p->text, text,
+		    m->ignore_case ? FNM_CASEFOLD : 0) == 0;
+
+		if (fits)
+			return 1;
+	}
+	return m->count == 0;
+}
+
+size_t
+matcher_needs(const struct matcher *m, const char **at)
+{
+	if (m->count != 1 || m->ignore_case)
+		return 0;
+	*at = m->patterns[0].text + m->patterns[0].needs_at;
+	return m->patterns[0].needs_len;
+}
+
+void
+matcher_free(struct matcher *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->count; i++) {
+		if (m->patterns[i].form == REGEX)
+			regfree(&m->patterns[i].regex);
+		free(m->patterns[i].text);
+	}
+	free(m->patterns);
+	m->patterns = NULL;
+	m->count = 0;
+}

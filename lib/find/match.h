@@ -1,0 +1,37 @@
+/*
+ * Patterns that people write, held against names and paths, which are bytes.
+ *
+ *	struct matcher m = { .ignore_case = 1 };
+ *
+ *	matcher_add(&m, "*.jpg");
+ *	if (matcher_fits(&m, path)) …
+ *	matcher_free(&m);
+ */
+#ifndef NTT_MATCH_H
+#define NTT_MATCH_H
+
+#include <stddef.h>
+
+struct pattern_text;
+
+struct matcher {
+	int ignore_case;
+	int regex;		/* patterns are extended regular expressions */
+	int whole_path;		/* not the name, the last part of the path */
+	/* private */
+	struct pattern_text *patterns;
+	size_t count;
+};
+
+/* The other fields are set before.  Ends the program if it is no pattern. */
+void matcher_add(struct matcher *m, const char *pattern);
+/* One of the patterns fits, or there is none: 1, else 0. */
+int matcher_fits(const struct matcher *m, const char *path);
+/*
+ * Bytes that every path has that fits, as many as possible; 0 where there are
+ * none to rely on.  *at is valid until matcher_free().
+ */
+size_t matcher_needs(const struct matcher *m, const char **at);
+void matcher_free(struct matcher *m);
+
+#endif

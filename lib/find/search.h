@@ -1,0 +1,52 @@
+/*
+ * The entries of one medium that pass the tests which the catalogue makes.
+ */
+#ifndef NTT_SEARCH_H
+#define NTT_SEARCH_H
+
+#include <libpq-fe.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/* Texts for parameters; NULL asks for nothing. */
+struct tests {
+	const char *under;	/* bytea: at this path or below it */
+	const char *needs;	/* bytea: bytes of the path */
+	const char *types;	/* letters */
+	const char *mime;	/* as LIKE has it */
+	const char *smallest, *largest;		/* bytes */
+	const char *newer, *older;		/* seconds since the epoch */
+	const char *blob;
+	const char *words;	/* as websearch_to_tsquery() reads them */
+	const char *fact, *fact_text;	/* tool of content_fact; bytea */
+	int damaged, missing, only_here;
+	int copies;		/* only those of search_copies() */
+};
+
+struct found {
+	const char *path;	/* NUL-terminated */
+	size_t len;
+	char type;		/* '?': an omission, of which status is the kind */
+	int mode;		/* -1: not known */
+	int64_t nlink, size, mtime;
+	const char *status;
+	const char *blob, *mime, *excluded;	/* NULL: none */
+	int damaged;
+	const char *medium, *medium_name;	/* question.h sets them */
+};
+
+/* Finds the contents with fewest to most copies; 0, or -1 with db_error(). */
+int search_copies(PGconn *db, const char *fewest, const char *most);
+
+/*
+ * Every entry is given to take(), valid until it returns; or, of what was met
+ * and is not in the list of the medium, every omission, which the first two
+ * tests apply to.  0, or -1 with db_error().
+ */
+int search_entries(PGconn *db, const char *medium, const struct tests *t,
+	void (*take)(const struct found *e));
+int search_omissions(PGconn *db, const char *medium, const struct tests *t,
+	void (*take)(const struct found *e));
+
+#endif

@@ -1,0 +1,199 @@
+#define _GNU_SOURCE
+#include "image/volume_probe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fsutil.h"
+#include "image/fs_signature.h"
+#include "image/iso_session.h"
+#include "image/layout_probe.h"
+
+static const char *
+value_of(blkid_probe pr, const char *name)
+{
+	const char *value;
+
+	return blkid_probe_lookup_value(pr, name, &value, NULL) == 0 ? value :
+	    NULL;
+}
+
+static enum volume_kind
+kind_of(const char *type, const char *usage)
+{
+	if (!strcmp(type, "swap") || !strcmp(type, "swsuspend"))
+		return VOLUME_SWAP;
+	if (!strcmp(type, "linux_raid_member"))
+		return VOLUME_RAID;
+	if (!strcmp(type, "LVM2_member") || !strcmp(type, "LVM1_member"))
+		return VOLUME_LVM;
+	return usage && !strcmp(usage, "filesystem") ? VOLUME_FS :
+	    VOLUME_FOREIGN;
+}
+
+static void
+take_values(blkid_probe pr, struct volume *v)
+{
+	const char *type = value_of(pr, "TYPE");
+
+	v->kind = kind_of(type, value_of(pr, "USAGE"));
+	layout_text(v->fstype, sizeof v->fstype, type);
+	layout_text(v->uuid, sizeof v->uuid, value_of(pr, "UUID"));
+	layout_text(v->label, sizeof v->label, value_of(pr, "LABEL"));
+}
+
+blkid_probe
+volume_probe_new(int fd, uint64_t start, uint64_t length)
+{
+	blkid_probe pr = blkid_new_probe();
+
+	if (pr && blkid_probe_set_device(pr, fd, (blkid_loff_t)start,
+	    (blkid_loff_t)length) < 0) {
+		blkid_free_probe(pr);
+		pr = NULL;
+	}
+	return pr;
+}
+
+/*
+ * Several signatures at once: old ones that mkfs did not wipe, or two file
+ * systems that share the volume.  The first file system libblkid knows is taken,
+ * and the other is named.
+ */
+static void
+take_first(int fd, struct volume *v)
+{
+	blkid_probe pr = volume_probe_new(fd, v->data, v->length);
+
+	if (!pr)
+		return;
+	blkid_probe_enable_superblocks(pr, 1);
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_DEFAULT |
+	    BLKID_SUBLKS_USAGE);
+	while (!*v->also && blkid_do_probe(pr) == 0) {
+		const char *type = value_of(pr, "TYPE");
+
+		if (type && v->kind != VOLUME_FS)
+			take_values(pr, v);
+		else if (type && kind_of(type, value_of(pr, "USAGE")) ==
+		    VOLUME_FS && strcmp(type, v->fstype))
+			layout_text(v->also, sizeof v->also, type);
+	}
+	if (v->kind != VOLUME_UNKNOWN)
+		layout_text(v->reason, sizeof v->reason,
+		    "there are signatures of several file systems");
+	blkid_free_probe(pr);
+}
+
+/*
+ * HFS+ looks for its second header at the very end, which is not that of the
+ * medium where a disk is larger than its volume.
+ */
+static void
+fit_hfsplus(int fd, struct volume *v)
+{
+	unsigned char h[48];
+	uint64_t size;
+
+	if (pread_full(fd, h, sizeof h, (off_t)v->data + 1024) != sizeof h ||
+	    h[0] != 'H' || (h[1] != '+' && h[1] != 'X'))
+		return;
+	size = ((uint64_t)h[40] << 24 | (uint64_t)h[41] << 16 |
+	    (uint64_t)h[42] << 8 | h[43]) *
+	    ((uint64_t)h[44] << 24 | (uint64_t)h[45] << 16 |
+	    (uint64_t)h[46] << 8 | h[47]);
+	if (size > 2048 && size < v->length)
+		v->length = size;
+}
+
+/* What lies on the others only cannot be read. */
+static void
+name_btrfs_member(int fd, struct volume *v)
+{
+	enum { DEVICES = 65536 + 0x88 };
+	unsigned char n[8];
+
+	if (pread_full(fd, n, sizeof n, (off_t)v->data + DEVICES) == sizeof n &&
+	    (n[0] > 1 || n[1]))
+		snprintf(v->reason, sizeof v->reason,
+		    "one of %d devices of a btrfs", n[0] | n[1] << 8);
+}
+
+/*
+ * A disc of which the first descriptor is lost: UDF is found by its anchor,
+ * and ISO 9660 named by the descriptors that follow.
+ */
+static void
+damaged_disc(int fd, struct volume *v)
+{
+	enum { SECTOR = 2048, SECOND = 17 };
+	unsigned char d[6];
+
+	if (fs_extent(fd, "udf", v->data, v->length)) {
+		v->kind = VOLUME_FS;
+		layout_text(v->fstype, sizeof v->fstype, "udf");
+		layout_text(v->reason, sizeof v->reason,
+		    "its first descriptor is lost");
+	} else if (v->length > SECOND * SECTOR && pread_full(fd, d, sizeof d,
+	    (off_t)v->data + SECOND * SECTOR) == sizeof d &&
+	    !memcmp(d + 1, "CD001", 5)) {
+		v->kind = VOLUME_FOREIGN;
+		layout_text(v->fstype, sizeof v->fstype, "iso9660");
+		layout_text(v->reason, sizeof v->reason,
+		    "its primary volume descriptor is lost");
+	}
+}
+
+/*
+ * The copy of a boot sector that is lost takes its place, in a volume of two
+ * pieces.
+ */
+static void
+lost_boot_sector(int fd, struct volume *v)
+{
+	const char *fstype;
+	uint64_t size, at = fs_copy_find(fd, v->data, v->length, &fstype,
+	    &size);
+
+	if (!at)
+		return;
+	v->kind = VOLUME_FS;
+	layout_text(v->fstype, sizeof v->fstype, fstype);
+	snprintf(v->reason, sizeof v->reason, "its boot sector is lost: the "
+	    "copy at byte %llu is used", (unsigned long long)at);
+	v->pieces = 2;
+	v->piece[0] = (struct dm_piece){ at, size };
+	v->piece[1] = (struct dm_piece){ v->data + size,
+		(v->length - size) / 512 * 512 };
+}
+
+void
+volume_probe(int fd, struct volume *v)
+{
+	blkid_probe pr = v->length ? volume_probe_new(fd, v->data, v->length) :
+	    NULL;
+	int rc;
+
+	v->kind = VOLUME_UNKNOWN;
+	if (!pr)
+		return;
+	blkid_probe_enable_superblocks(pr, 1);
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_DEFAULT |
+	    BLKID_SUBLKS_USAGE);
+	rc = blkid_do_safeprobe(pr);
+	if (rc == 0 && value_of(pr, "TYPE"))
+		take_values(pr, v);
+	blkid_free_probe(pr);
+	if (rc == -2)
+		take_first(fd, v);
+	if (v->kind == VOLUME_UNKNOWN)
+		damaged_disc(fd, v);
+	if (v->kind == VOLUME_UNKNOWN && v->length)
+		lost_boot_sector(fd, v);
+	if (!strcmp(v->fstype, "hfsplus"))
+		fit_hfsplus(fd, v);
+	if (!strcmp(v->fstype, "btrfs"))
+		name_btrfs_member(fd, v);
+	if (v->kind == VOLUME_FS && !strcmp(v->fstype, "iso9660"))
+		v->session = iso_last_session(fd, v->data, v->length);
+}

@@ -1,0 +1,98 @@
+#define _GNU_SOURCE
+#include "mount/mount_command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "base/exits.h"
+#include "base/json.h"
+#include "base/medium_name.h"
+#include "image/content_probe.h"
+
+static const char *medium;
+
+void
+mount_command_medium(const char *hash)
+{
+	if (!medium_mountable(hash))
+		die_usage("%s is not a medium hash (16 to 64 lowercase "
+		    "hexadecimal digits)", quoted(hash));
+	medium = hash;
+}
+
+void
+mount_command_begin(struct buf *b, const char *layout)
+{
+	json_begin_object(b, NULL);
+	json_u64(b, "schema", 1);
+	json_text(b, "layout", layout);
+	json_bool(b, "already", 0);
+	json_text(b, "medium", medium);
+}
+
+void
+mount_command_print_nothing(const char *error)
+{
+	struct buf b = BUF_INIT;
+
+	mount_command_begin(&b, NULL);
+	if (error)
+		json_text(&b, "error", error);
+	json_begin_array(&b, "partitions");
+	json_end_array(&b);
+	json_end_object(&b);
+	puts(b.data);
+	buf_free(&b);
+}
+
+void
+mount_command_print_already(const char *json)
+{
+	static const char first[] = "\"already\":false";
+	const char *at = strstr(json, first);
+
+	/* no text of the medium's comes before it */
+	if (at)
+		printf("%.*s\"already\":true%s\n", (int)(at - json), json,
+		    at + sizeof first - 1);
+	else
+		puts(json);
+}
+
+void
+mount_refuse(int status, const char *fmt, ...)
+{
+	struct buf b = BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	warn("%s", b.data);
+	mount_command_print_nothing(b.data);
+	buf_free(&b);
+	exit(status);
+}
+
+void
+mount_command_recognise(struct layout *l, int fd, uint64_t size,
+    const struct view *view, const char *path, int timeout_ms)
+{
+	if (layout_confined(l, fd, size, view, timeout_ms) < 0)
+		mount_refuse(exit_for_errno(errno), "could not "
+		    "recognise what is on %s: %s", quoted(path),
+		    errno == ETIMEDOUT ? "reading it did not end in time" :
+		    strerror(errno));
+	if (*l->content)
+		mount_refuse(EXIT_FAILED, "cannot mount %s: %s",
+		    quoted(path), content_describe(l->content));
+	if (!l->multi && l->volumes[0].kind == VOLUME_UNKNOWN)
+		mount_refuse(EXIT_FAILED, "cannot mount %s: no "
+		    "partition table and no known file system is on it",
+		    quoted(path));
+	if (*l->finding)
+		warn("%s: %s", quoted(path), l->finding);
+}

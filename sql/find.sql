@@ -1,0 +1,203 @@
+-- ntt-find
+--
+-- Statements on one medium: \set medium HASH and \i sql/medium.sql first.
+
+-- The media to look at, with whether they are loaded and restricted.  $1: words
+-- of the message; NULL is any.
+PREPARE find_media AS
+SELECT
+	medium_hash,
+	coalesce(title, medium_human, ''),
+	to_regclass(quote_ident('path_p_' || medium_hash)) IS NOT NULL,
+	restricted
+FROM
+	medium
+WHERE
+	$1::text IS NULL
+	OR position(lower($1) IN lower(message)) > 0
+ORDER BY
+	added_at,
+	medium_hash;
+
+-- A date as seconds since the epoch.
+PREPARE find_date AS
+SELECT
+	floor(extract(epoch FROM $1::timestamptz))::bigint;
+
+-- Entries of a medium.  Parameters that are NULL ask for nothing:
+--	$1 at this path or below it, $2 bytes that the path has,
+--	$3 types, $4 MIME type as LIKE has it, $5 and $6 smallest and largest size,
+--	$7 and $8 first and last time, $9 content, $10 damaged, $11 not stored,
+--	$12 content that no other medium has, $13 words of its text,
+--	$14 name of a program that ntt-each ran on it, $15 bytes of its answer
+PREPARE find_entries AS
+SELECT
+	p.path,
+	i.fs_type,
+	i.mode,
+	i.nlink,
+	i.size,
+	i.mtime,
+	i.status,
+	i.blobid,
+	i.mime_type,
+	d.ino IS NOT NULL,
+	p.exclude_reason
+FROM
+	:"path" p
+	JOIN :"inode" i ON i.dev = p.dev
+		AND i.ino = p.ino
+	LEFT JOIN inode_damage d ON d.medium_hash = :'medium'
+		AND d.dev = i.dev
+		AND d.ino = i.ino
+WHERE ($1::bytea IS NULL
+	OR p.path = $1
+	OR substring(p.path FOR octet_length($1) + 1) = $1 || '\x2f'::bytea)
+AND ($2::bytea IS NULL
+	OR position($2 IN p.path) > 0)
+AND ($3::text IS NULL
+	OR position(i.fs_type::text IN $3) > 0)
+AND ($4::text IS NULL
+	OR i.mime_type LIKE $4)
+AND ($5::bigint IS NULL
+	OR (i.fs_type = 'f'
+		AND i.size >= $5))
+AND ($6::bigint IS NULL
+	OR (i.fs_type = 'f'
+		AND i.size <= $6))
+AND ($7::bigint IS NULL
+	OR i.mtime >= $7)
+AND ($8::bigint IS NULL
+	OR i.mtime < $8)
+AND ($9::text IS NULL
+	OR i.blobid = $9)
+AND ($10::boolean IS NULL
+	OR d.ino IS NOT NULL)
+AND ($11::boolean IS NULL
+	OR (i.fs_type = 'f'
+		AND i.status NOT IN ('success', 'excluded', 'non_file')))
+AND ($12::boolean IS NULL
+	OR (i.blobid IS NOT NULL
+		AND NOT EXISTS (
+			SELECT
+			FROM
+				inode o
+			WHERE
+				o.blobid = i.blobid
+				AND o.medium_hash <> :'medium')))
+AND ($13::text IS NULL
+	OR i.blobid IN (
+		SELECT
+			t.blobid
+		FROM
+			content_text t
+		WHERE
+			t.words @@ websearch_to_tsquery('simple', $13)))
+AND ($14::text IS NULL
+	OR i.blobid IN (
+		SELECT
+			f.blobid
+		FROM
+			content_fact f
+		WHERE
+			f.tool = $14
+			AND ($15::bytea IS NULL
+				OR position($15 IN f.output) > 0)));
+
+-- What was met on a medium and is not in its list.  $1 and $2 as above.
+PREPARE find_omissions AS
+SELECT
+	coalesce(o.path, convert_to('p' || o.partition, 'UTF8'), ''::bytea),
+	'?',
+	NULL,
+	0,
+	coalesce(o.bytes, 0),
+	0,
+	o.kind,
+	NULL,
+	NULL,
+	FALSE,
+	NULL
+FROM
+	omission o
+WHERE
+	o.medium_hash = :'medium'
+	AND o.settled_at IS NULL
+	AND ($1::bytea IS NULL
+		OR o.path = $1
+		OR substring(o.path FOR octet_length($1) + 1) = $1 || '\x2f'::bytea)
+	AND ($2::bytea IS NULL
+		OR position($2 IN o.path) > 0)
+	AND NOT EXISTS (
+		SELECT
+		FROM
+			:"inode" i
+		WHERE
+			i.dev = o.dev
+			AND i.ino = o.ino
+			AND i.status NOT IN ('success', 'excluded', 'non_file'));
+
+-- Files of a medium that are stored and whose MIME type nobody has looked at.
+PREPARE find_mime_unknown AS
+SELECT
+	count(*)
+FROM
+	:"inode"
+WHERE
+	fs_type = 'f'
+	AND status = 'success'
+	AND mime_type IS NULL;
+
+-- Files of a medium that are stored and whose words nobody has looked at, and
+-- those whose text is longer than what was kept of it.
+PREPARE find_words_unknown AS
+SELECT
+	count(*) FILTER (WHERE t.blobid IS NULL),
+	count(*) FILTER (WHERE t.truncated)
+FROM
+	:"inode" i
+	LEFT JOIN content_text t ON t.blobid = i.blobid
+WHERE
+	i.fs_type = 'f'
+	AND i.status = 'success';
+
+-- Files of a medium that are stored and of which program $1 has no answer.
+PREPARE find_fact_unknown AS
+SELECT
+	count(*)
+FROM
+	:"inode" i
+WHERE
+	i.fs_type = 'f'
+	AND i.status = 'success'
+	AND NOT EXISTS (
+		SELECT
+		FROM
+			content_fact f
+		WHERE
+			f.blobid = i.blobid
+			AND f.tool = $1);
+
+-- The contents that --copies asks for, for this session.
+-- statement: find_copies_begin
+CREATE TEMPORARY TABLE find_copies(
+	blobid text PRIMARY KEY
+);
+
+-- Those with $1 to $2 copies, the good one in the store among them.
+PREPARE find_copies_fill AS
+INSERT INTO find_copies
+SELECT
+	b.blobid
+FROM
+	blobs b
+	LEFT JOIN (
+		SELECT
+			blobid,
+			count(*) AS n
+		FROM
+			place_content
+		GROUP BY
+			blobid) AS c ON c.blobid = b.blobid
+WHERE
+	coalesce(c.n, 0) + (b.state = 'good')::integer BETWEEN $1::bigint AND $2::bigint;

@@ -1,0 +1,290 @@
+-- ntt-remove and ntt-reclaim.
+--
+-- Statements on one medium: \set medium HASH and \i sql/medium.sql first.
+
+-- Whoever loads or drops medium $1 has this lock.
+PREPARE remove_lock AS
+SELECT
+	pg_try_advisory_lock(hashtextextended('ntt-loader ' || $1, 0));
+
+-- How much a medium has, and what of it no other medium has; contents of it
+-- that are not good.
+PREPARE remove_sums AS
+WITH contents AS (
+	SELECT DISTINCT
+		blobid
+	FROM
+		:"inode"
+	WHERE
+		blobid IS NOT NULL
+),
+alone AS (
+	SELECT
+		c.blobid
+	FROM
+		contents c
+	WHERE
+		NOT EXISTS (
+			SELECT
+			FROM
+				inode i
+			WHERE
+				i.blobid = c.blobid
+				AND i.medium_hash <> :'medium')
+			AND c.blobid <> 'af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262'
+)
+SELECT
+	(
+		SELECT
+			count(*)
+		FROM
+			:"inode"),(
+		SELECT
+			count(*)
+		FROM
+			:"path"),(
+		SELECT
+			count(*)
+		FROM
+			alone),(
+		SELECT
+			coalesce(sum(size), 0)
+		FROM
+			alone
+			JOIN blobs USING (blobid)),(
+		SELECT
+			count(*)
+		FROM
+			contents
+			JOIN blobs USING (blobid)
+		WHERE
+			state <> 'good');
+
+-- Some names of contents that only this medium has, the largest first.
+PREPARE remove_only_there AS
+SELECT
+	p.path,
+	i.size
+FROM
+	:"inode" i
+	JOIN :"path" p ON p.dev = i.dev
+		AND p.ino = i.ino
+WHERE
+	i.blobid IS NOT NULL
+	AND i.fs_type = 'f'
+	AND i.size > 0
+	AND NOT EXISTS (
+		SELECT
+		FROM
+			inode o
+		WHERE
+			o.blobid = i.blobid
+			AND o.medium_hash <> :'medium')
+ORDER BY
+	i.size DESC,
+	p.path
+LIMIT 10;
+
+-- Medium $1, its name $2 and source $3 were removed by $4 because of $5; it had
+-- $6 inodes, $7 paths, $8 contents of $9 bytes that were only there; its
+-- archive is $10.
+PREPARE remove_note AS
+INSERT INTO removal(medium_hash, medium_human, source_path, removed_by, reason, inodes, paths, only_there, only_bytes, archive_path)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- The names of a medium in its tree are names of blobs no more.  In the order
+-- of the ids, like copiers.
+PREPARE remove_count_down AS
+UPDATE
+	blobs b
+SET
+	n_hardlinks = greatest(0, b.n_hardlinks - l.n)
+FROM (
+	SELECT
+		c.blobid,
+		c.n
+	FROM (
+		SELECT
+			i.blobid,
+			count(*) AS n
+		FROM
+			:"inode" i
+			JOIN :"path" p ON p.dev = i.dev
+				AND p.ino = i.ino
+		WHERE
+			i.blobid IS NOT NULL
+			AND i.fs_type = 'f'
+			AND p.exclude_reason IS NULL
+		GROUP BY
+			i.blobid) AS c
+		JOIN blobs k USING (blobid)
+	ORDER BY
+		c.blobid
+	FOR UPDATE OF k) AS l
+WHERE
+	b.blobid = l.blobid;
+
+-- The medium $1, if it was removed and is not there.
+PREPARE remove_removed AS
+SELECT DISTINCT
+	medium_hash
+FROM
+	removal
+WHERE
+	medium_hash = $1
+	AND NOT EXISTS (
+		SELECT
+		FROM
+			medium
+		WHERE
+			medium_hash = $1);
+
+-- Media that point to medium $1 point to what it pointed to.
+PREPARE remove_unlink AS
+UPDATE
+	medium m
+SET
+	follows = CASE WHEN m.follows = $1 THEN
+		g.follows
+	ELSE
+		m.follows
+	END,
+	superseded_by = nullif(m.superseded_by, $1)
+FROM
+	medium g
+WHERE
+	g.medium_hash = $1
+	AND (m.follows = $1
+		OR m.superseded_by = $1);
+
+-- The minutes of copiers on medium $1.
+PREPARE remove_minutes AS
+DELETE FROM copy_minute
+WHERE medium_hash = $1;
+
+-- The row of medium $1.
+PREPARE remove_medium AS
+DELETE FROM medium
+WHERE medium_hash = $1;
+
+-- Everything that was removed, as lines of ARCHIVE_ROOT/removed.jsonl.
+PREPARE remove_lines AS
+SELECT
+	json_strip_nulls(json_build_object('at', to_char(removed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'by', removed_by, 'reason', reason, 'medium', medium_hash, 'content', blobid, 'human', medium_human, 'source', source_path, 'inodes', inodes, 'paths', paths, 'only_there', only_there, 'only_bytes', only_bytes, 'archive', archive_path))
+FROM
+	removal
+ORDER BY
+	id;
+
+-- Blobs that nothing uses, older than $1 days.
+PREPARE reclaim_list AS
+SELECT
+	blobid,
+	size
+FROM
+	unused_blob
+WHERE
+	created_at < now() - $1::double precision * interval '1 day'
+ORDER BY
+	blobid COLLATE "C";
+
+-- The row of blob $1 goes, unless something uses it by now.
+PREPARE reclaim_row AS
+DELETE FROM blobs b
+WHERE b.blobid = $1
+	AND EXISTS (
+		SELECT
+		FROM
+			unused_blob u
+		WHERE
+			u.blobid = b.blobid);
+
+-- Does blob $1 have a row?
+PREPARE reclaim_has_row AS
+SELECT
+	EXISTS (
+		SELECT
+		FROM
+			blobs
+		WHERE
+			blobid = $1);
+
+-- The names of content $1 in a medium, those that are excluded too.
+PREPARE content_names AS
+SELECT
+	p.path
+FROM
+	:"inode" i
+	JOIN :"path" p ON p.dev = i.dev
+		AND p.ino = i.ino
+WHERE
+	i.blobid = $1
+ORDER BY
+	p.path;
+
+-- Names of content $1 in a medium are excluded.
+PREPARE content_exclude AS
+UPDATE
+	:"path" p
+SET
+	exclude_reason = coalesce(p.exclude_reason, 'content removed')
+FROM
+	:"inode" i
+WHERE
+	i.blobid = $1
+	AND p.dev = i.dev
+	AND p.ino = i.ino;
+
+-- Inodes of a medium with content $1 have none.
+PREPARE content_forget AS
+UPDATE
+	:"inode"
+SET
+	status = 'excluded',
+	blobid = NULL
+WHERE
+	blobid = $1;
+
+-- The same of named streams, in all media.
+PREPARE content_streams AS
+UPDATE
+	inode_stream
+SET
+	status = 'excluded',
+	blobid = NULL
+WHERE
+	blobid = $1;
+
+-- Content $1 was removed by $2 because of $3; it had $4 names and $5 bytes.
+PREPARE content_note AS
+INSERT INTO removal(blobid, removed_by, reason, inodes, paths, only_there, only_bytes)
+	VALUES ($1, $2, $3, 0, $4, 1, $5);
+
+-- The row of blob $1.
+PREPARE content_row AS
+DELETE FROM blobs
+WHERE blobid = $1;
+
+-- Copiers at work, on any medium.
+PREPARE content_copiers AS
+SELECT
+	count(*)
+FROM
+	worker w
+WHERE
+	EXISTS (
+		SELECT
+		FROM
+			pg_locks l
+		WHERE
+			l.locktype = 'advisory'
+			AND l.database =(
+				SELECT
+					oid
+				FROM
+					pg_database
+				WHERE
+					datname = current_database())
+				AND l.classid::bigint = catalogue_worker_class()
+				AND l.objid::bigint = w.id
+				AND l.objsubid = 2);

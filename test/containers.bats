@@ -1,0 +1,590 @@
+#!/usr/bin/env bats
+# slow: whole pipelines
+# Images inside of something: recognised before anything is looked for in them,
+# opened, and archived as they were given.
+
+load lib
+
+setup() {
+	isolate
+	need qemu-img qemu-utils
+	need b3sum b3sum
+	need bwrap bubblewrap
+	fresh_db
+	mkdir -p "$T/c"
+}
+
+teardown() {
+	mountpoint -q "$NTT_HOME"/mnt/* 2>/dev/null && umount "$NTT_HOME"/mnt/*
+	mountpoint -q "$T/small" 2>/dev/null && umount "$T/small"
+	detach_loops
+	return 0
+}
+
+open_image() {
+	ntt-orchestrator --image "$@" 3>&-
+}
+
+# raw_image [MIB]: $T/raw.img, ext4 with contents that tell where they are from,
+# so that a block from a wrong place is a wrong content.
+raw_image() {
+	local i
+	mkdir -p "$T/tree"
+	for i in 1 2 3 4 5 6; do
+		seq -f "file $i line %.0f" 9000 >"$T/tree/f$i"
+	done
+	head -c 1500000 /dev/urandom >"$T/tree/noise"
+	truncate -s "${1:-16}M" "$T/raw.img"
+	mke2fs -q -F -t ext4 -O ^has_journal -d "$T/tree" "$T/raw.img"
+}
+
+# same_contents HASH: every file of the medium is that of $T/tree
+same_contents() {
+	local f
+	for f in "$T"/tree/*; do
+		cmp "$f" "$NTT_HOME/archived/$1/${f##*/}" || return 1
+	done
+	check_store
+}
+
+# refused FILE PATTERN [OPTION…]: exit 1, one line, and nothing anywhere
+refused() {
+	local file=$1 pattern=$2
+	shift 2
+	expect 1 open_image "$file" "$@"
+	has "$(tail -n 1 <<<"$stderr")" "$pattern"
+	[ -z "$output" ]
+	[ "$(sql 'SELECT count(*) FROM medium')" = 0 ]
+	[ -z "$(ls -A "$NTT_HOME/img" 2>/dev/null)" ]
+	[ -z "$(ls -A "$NTT_HOME/by-hash" 2>/dev/null | grep -v '^\.')" ]
+}
+
+# As if nothing had been done.
+forget() {
+	fresh_db
+	rm -rf "$NTT_HOME"/{by-hash,archived,archives,img,raw}
+}
+
+medium() {
+	sql 'SELECT medium_hash FROM medium'
+}
+
+@test "qemu's formats are opened: the contents are those of the raw image" {
+	need_loop
+	raw_image
+	local f hash
+	hash=$(ntt-identify "$T/raw.img")
+	cd "$T/c"
+	qemu-img convert -O qcow2 ../raw.img a.qcow2
+	qemu-img convert -O qcow2 -c ../raw.img b.qcow2
+	qemu-img convert -O vmdk ../raw.img c.vmdk
+	qemu-img convert -O vmdk -o subformat=streamOptimized ../raw.img d.vmdk
+	qemu-img convert -O vmdk -o subformat=monolithicFlat ../raw.img e.vmdk
+	qemu-img convert -O vmdk -o subformat=twoGbMaxExtentSparse ../raw.img f.vmdk
+	qemu-img convert -O vdi ../raw.img g.vdi
+	qemu-img convert -O vpc -o subformat=dynamic,force_size ../raw.img h.vhd
+	qemu-img convert -O vhdx ../raw.img j.vhdx
+	qemu-img convert -O parallels ../raw.img k.hdd
+	for f in *; do
+		case $f in *-flat.vmdk|*-s001.vmdk) continue ;; esac
+		expect 0 open_image "$T/c/$f" --stop-after register
+		[ "$(medium)" = "$hash" ] || { echo "$f is $(medium)"; return 1; }
+		cmp "$NTT_HOME/img/$hash.img" "$T/raw.img"
+		# the next one finds nothing of it
+		rm "$NTT_HOME/img/$hash.img"
+		sql "DELETE FROM medium"
+	done
+	for f in g.vdi h.vhd; do
+		expect 0 open_image "$T/c/$f"
+		same_contents "$hash"
+		forget
+	done
+}
+
+@test "a disk, its qcow2 and its vmdk are one medium, and only one is archived" {
+	need_loop
+	raw_image
+	qemu-img convert -O qcow2 "$T/raw.img" "$T/a.qcow2"
+	qemu-img convert -O vmdk "$T/raw.img" "$T/a.vmdk"
+	expect 0 open_image "$T/a.qcow2"
+	expect 2 open_image "$T/a.qcow2"
+	has "$output" "everything was done already"
+	expect 2 open_image "$T/a.vmdk"
+	has "$output" "everything was done already"
+	expect 2 open_image "$T/raw.img"
+	[ "$(sql 'SELECT count(*) FROM medium')" = 1 ]
+	[ -z "$(ls -A "$NTT_HOME/img")" ]
+	# the other way round
+	forget
+	expect 0 open_image "$T/raw.img"
+	expect 2 open_image "$T/a.vmdk"
+	[ "$(sql 'SELECT count(*) FROM medium')" = 1 ]
+	[ -z "$(ls -A "$NTT_HOME/img")" ]
+}
+
+@test "the archive holds the container, all its parts, bit for bit" {
+	need_loop
+	raw_image
+	local hash part n=0
+	mkdir "$T/a b"
+	qemu-img convert -O vmdk -o subformat=twoGbMaxExtentSparse "$T/raw.img" \
+		"$T/a b/x.vmdk"
+	expect 0 open_image "$T/a b/x.vmdk"
+	hash=$(medium)
+	for part in x.vmdk x-s001.vmdk; do
+		((++n))
+		ntt-archiver --extract "$hash" "$part.part$n" | cmp - "$T/a b/$part"
+	done
+	! tar --zstd -tf "$NTT_HOME/archives/$hash.tar.zst" | grep '\.img$' ||
+		return 1
+	# the raw image was made for this, the container is somebody's
+	[ ! -e "$NTT_HOME/img/$hash.img" ]
+	[ -e "$T/a b/x.vmdk" ] && [ -e "$T/a b/x-s001.vmdk" ]
+	[ "$(sql "SELECT diagnostics->'container'->>'format' FROM medium")" = vmdk ]
+	[ "$(sql 'SELECT source_path FROM medium')" = "$T/a b/x.vmdk" ]
+	ntt-report -q -o "$T/report.html" "$hash"
+	grep -q 'vmdk, 2 files' "$T/report.html"
+	expect 1 ntt-restore --image "$hash" "$T/back"
+	has "$stderr" "ntt-archiver --extract $hash x.vmdk.part1"
+}
+
+@test "a blob that went bad is healed from the container that is given again" {
+	need_loop
+	raw_image
+	local hash id
+	qemu-img convert -O qcow2 "$T/raw.img" "$T/a.qcow2"
+	expect 0 open_image "$T/a.qcow2"
+	hash=$(medium)
+	id=$(b3sum --no-names "$T/tree/noise")
+	chmod u+w "$(blob_file "$id")"
+	flip_bit "$(blob_file "$id")"
+	expect 3 ntt-verify --all --sample-rate 1
+	ntt-heal --all >"$T/out" 2>&1 || :
+	has "$(cat "$T/out")" "ntt-orchestrator --force --image"
+	rm -rf "$NTT_HOME/archived/$hash/noise"
+	expect 2 open_image "$T/a.qcow2" --force
+	[ -e "$NTT_HOME/img/$hash.img" ]
+	expect 0 ntt-heal --all
+	cmp "$(blob_file "$id")" "$T/tree/noise"
+	# and the image goes as it did before
+	expect 0 ntt-archiver "$hash"
+	[ ! -e "$NTT_HOME/img/$hash.img" ]
+}
+
+@test "a container that changes before it is archived is not archived" {
+	need_loop
+	raw_image
+	qemu-img convert -O qcow2 "$T/raw.img" "$T/a.qcow2"
+	expect 0 open_image "$T/a.qcow2" --no-archive
+	hash=$(medium)
+	[ -e "$NTT_HOME/img/$hash.img" ]
+	touch "$T/a.qcow2"
+	expect 1 ntt-archiver "$hash"
+	has "$stderr" "was changed after its image was made"
+	[ -e "$NTT_HOME/img/$hash.img" ]
+	# given again it is read again
+	expect 0 open_image "$T/a.qcow2"
+	ntt-archiver --extract "$hash" a.qcow2.part1 | cmp - "$T/a.qcow2"
+	[ ! -e "$NTT_HOME/img/$hash.img" ]
+}
+
+@test "compressed images are opened" {
+	need_loop
+	raw_image
+	local z hash
+	hash=$(ntt-identify "$T/raw.img")
+	for z in gzip xz zstd bzip2 lz4; do
+		need $z $z
+		$z -c "$T/raw.img" >"$T/c/raw.$z"
+	done
+	expect 0 open_image "$T/c/raw.gzip"
+	same_contents "$hash"
+	ntt-archiver --extract "$hash" raw.gzip.part1 | cmp - "$T/c/raw.gzip"
+	for z in xz zstd bzip2 lz4; do
+		expect 2 open_image "$T/c/raw.$z"
+	done
+	[ "$(medium)" = "$hash" ]
+}
+
+@test "an E01 in several parts is opened, and a missing or damaged one is named" {
+	need_loop
+	need ewfacquire ewf-tools
+	need ewfexport ewf-tools
+	raw_image
+	head -c 5000000 /dev/urandom | dd of="$T/raw.img" bs=1M seek=11 \
+		conv=notrunc status=none
+	ewfacquire -u -q -f encase6 -t "$T/c/x" -S 2MiB "$T/raw.img" >/dev/null
+	[ -e "$T/c/x.E03" ]
+	refused "$T/c/x.E02" "part 2 of it: give the first"
+	mv "$T/c/x.E02" "$T/c/y"
+	refused "$T/c/x.E01" "part \"x.E02\" is not there"
+	cp "$T/c/y" "$T/c/x.E02"
+	flip_bit "$T/c/x.E02" 100000
+	refused "$T/c/x.E01" "is damaged: \"ewfverify"
+	head -c 100000 "$T/c/y" >"$T/c/x.E02"
+	refused "$T/c/x.E01" "x.E02\" is cut"
+	mv "$T/c/y" "$T/c/x.E02"
+	expect 0 open_image "$T/c/x.E01"
+	hash=$(medium)
+	[ "$hash" = "$(ntt-identify --full "$T/raw.img")" ]
+	same_contents "$hash"
+	ntt-archiver --extract "$hash" x.E02.part2 | cmp - "$T/c/x.E02"
+}
+
+@test "an image in parts is joined, and a missing part is named" {
+	need_loop
+	raw_image 20
+	split -b 6M -a 3 --numeric-suffixes=1 "$T/raw.img" "$T/c/x."
+	refused "$T/c/x.002" "give the first, \"x.001\""
+	mv "$T/c/x.002" "$T/y"
+	refused "$T/c/x.001" "\"x.002\" is not there"
+	head -c 5M "$T/y" >"$T/c/x.002"
+	refused "$T/c/x.001" "\"x.002\" is not as large as the first"
+	mv "$T/y" "$T/c/x.002"
+	expect 0 open_image "$T/c/x.001"
+	[ "$(medium)" = "$(ntt-identify --full "$T/raw.img")" ]
+	same_contents "$(medium)"
+}
+
+@test "numbered floppies and disks are no parts of one image" {
+	need_loop
+	raw_image 6
+	cp "$T/raw.img" "$T/c/y.001"; cp "$T/raw.img" "$T/c/y.002"
+	expect 0 open_image "$T/c/y.001" --stop-after register
+	[ "$(sql 'SELECT size_bytes FROM medium')" = 6291456 ]
+	expect 0 open_image "$T/c/y.002" --stop-after register
+	forget
+	rm -r "$T/tree"
+	mkdir -p "$T/tree" && echo one >"$T/tree/f"
+	truncate -s 1440K "$T/c/x.001"
+	mke2fs -q -F -d "$T/tree" "$T/c/x.001"
+	cp "$T/c/x.001" "$T/c/x.002"
+	expect 0 open_image "$T/c/x.001"
+	[ "$(sql 'SELECT size_bytes FROM medium')" = 1474560 ]
+}
+
+@test "an image with a parent needs it beside itself, and nothing else" {
+	need_loop
+	raw_image
+	cd "$T/c"
+	qemu-img convert -O qcow2 "$T/raw.img" base.qcow2
+	qemu-img create -q -f qcow2 -b base.qcow2 -F qcow2 top.qcow2
+	qemu-img create -q -f qcow2 -u -b /etc/passwd -F raw evil.qcow2 1M
+	ln -s /etc/passwd passwd
+	refused "$T/c/evil.qcow2" "needs its parent \"passwd\", which is not beside"
+	mv base.qcow2 other
+	refused "$T/c/top.qcow2" "needs its parent \"base.qcow2\", which is not beside"
+	mv other base.qcow2
+	expect 0 open_image "$T/c/top.qcow2"
+	same_contents "$(medium)"
+	ntt-archiver --extract "$(medium)" base.qcow2.part2 | cmp - base.qcow2
+}
+
+@test "a VMDK with another parent than its own is refused" {
+	raw_image
+	cd "$T/c"
+	qemu-img convert -O vmdk "$T/raw.img" base.vmdk
+	qemu-img create -q -f vmdk -b base.vmdk -F vmdk top.vmdk
+	sed -i 's/^CID=......../CID=12345678/' base.vmdk
+	refused "$T/c/top.vmdk" "is a VMDK image"
+}
+
+# A differencing VHD of a parent "parent.vhd", as Windows makes them.
+differencing_vhd() {
+	qemu-img create -q -f vpc -o subformat=dynamic "$1" 16M
+	python3 - "$1" <<-'END'
+	import struct, sys
+	f = open(sys.argv[1], 'r+b')
+	b = bytearray(f.read())
+	for at in 0, len(b) - 512:
+	    b[at + 60:at + 64] = struct.pack('>I', 4)
+	    b[at + 64:at + 68] = bytes(4)
+	    s = ~sum(b[at:at + 512]) & 0xffffffff
+	    b[at + 64:at + 68] = struct.pack('>I', s)
+	name = 'parent.vhd'.encode('utf-16-be')
+	b[512 + 64:512 + 64 + len(name)] = name
+	f.seek(0)
+	f.write(b)
+	END
+}
+
+@test "a differencing VHD is refused, and named with its parent" {
+	differencing_vhd "$T/c/x.vhd"
+	refused "$T/c/x.vhd" "a differencing VHD image of \"parent.vhd\""
+}
+
+# sectors [MODE]: standard input as sectors of 2,352 bytes, as in a .bin; 3 of
+# them are enough for mode 3, which is mode 1.
+sectors() {
+	python3 -c 'import sys
+mode = int(sys.argv[1])
+n = 0
+while True:
+    b = sys.stdin.buffer.read(2048)
+    if not b or (mode == 3 and n == 3):
+        break
+    m = 2 if mode == 2 else 1
+    s = b"\0" + b"\xff" * 10 + b"\0" + bytes([0, 2, n % 75, m])
+    s += bytes(8) * (m == 2) + b.ljust(2048, b"\0")
+    sys.stdout.buffer.write(s.ljust(2352, b"\x5a"))
+    n += 1' "$1"
+}
+
+@test "the sectors of a data CD are opened, the cue sheet is archived with them" {
+	need_loop
+	need genisoimage genisoimage
+	local mode
+	mkdir "$T/tree"
+	seq 90000 >"$T/tree/a.txt" && head -c 3000000 /dev/urandom >"$T/tree/b.bin"
+	genisoimage -quiet -R -o "$T/raw.iso" "$T/tree"
+	hash=$(ntt-identify "$T/raw.iso")
+	sectors 2 <"$T/raw.iso" >"$T/c/two.bin"
+	expect 0 open_image "$T/c/two.bin" --stop-after register
+	[ "$(medium)" = "$hash" ]
+	cmp "$NTT_HOME/img/$hash.img" "$T/raw.iso"
+	forget
+	sectors 1 <"$T/raw.iso" >"$T/c/one.bin"
+	echo 'FILE "one.bin" BINARY' >"$T/c/one.cue"
+	expect 0 open_image "$T/c/one.bin"
+	same_contents "$hash"
+	ntt-archiver --extract "$hash" one.bin.part1 | cmp - "$T/c/one.bin"
+	ntt-archiver --extract "$hash" one.cue.part2 | cmp - "$T/c/one.cue"
+	expect 2 open_image "$T/raw.iso"
+}
+
+@test "what cannot be opened is named, with the way, by every program" {
+	local f
+	raw_image
+	cd "$T/c"
+	printf 'AFF10\r\n\0%0600d' 0 >a.aff
+	printf 'EVF2\r\n\x81\0%0600d' 0 >a.Ex01
+	printf 'LVF\x09\r\n\xff\0%0600d' 0 >a.L01
+	printf 'MSWIM\0\0\0%0600d' 0 >a.wim
+	printf 'partclone-image%0600d' 0 >a.pc
+	printf "7z\xbc\xaf'\x1c%0600d" 0 >a.7z
+	printf 'Rar!\x1a\x07\0%0600d' 0 >a.rar
+	sectors 3 <"$T/raw.img" >a.bin
+	head -c 2352 /dev/urandom >>a.bin	# a track of music
+	for f in a.aff:affconvert a.Ex01:E01 a.L01:ewfexport a.wim:wimtools \
+		a.pc:partclone a.7z:unpack a.rar:unpack a.bin:bchunk; do
+		refused "$T/c/${f%:*}" "${f#*:}"
+		[ "$f" != a.bin:bchunk ] || continue
+		expect 1 ntt-identify "$T/c/${f%:*}"
+		has "$stderr" "${f#*:}"
+	done
+	need_loop
+	qemu-img convert -O vdi "$T/raw.img" x.vdi
+	expect 1 ntt-mount-helper mount 0123456789abcdef "$T/c/x.vdi"
+	has "$stderr" "it is a VDI image: ntt-orchestrator --image opens it"
+	expect 1 ntt-sandbox mount 0123456789abcdef "$T/c/x.vdi"
+	has "$stderr" "it is a VDI image"
+	# a file system that begins where the container does is not its own
+	cp "$T/raw.img" y.qcow2
+	printf 'QFI\xfb\0\0\0\2' | dd of=y.qcow2 conv=notrunc status=none
+	expect 1 ntt-mount-helper mount 0123456789abcdef "$T/c/y.qcow2"
+	has "$stderr" "it is a qcow2 image"
+}
+
+@test "a missing engine is named with its package" {
+	raw_image
+	need xz xz-utils
+	local p
+	mkdir "$T/bin"
+	for p in /usr/bin/* /bin/* "$NTT_BUILD"/bin/*; do
+		ln -sf "$p" "$T/bin/"
+	done 2>/dev/null
+	rm "$T"/bin/qemu-img "$T"/bin/xz
+	rm -f "$T"/bin/ewf*
+	qemu-img convert -O qcow2 "$T/raw.img" "$T/c/a.qcow2"
+	xz -c "$T/raw.img" >"$T/c/a.xz"
+	printf 'EVF\x09\r\n\xff\0%0600d' 0 >"$T/c/a.E01"
+	PATH=$T/bin refused "$T/c/a.qcow2" "install qemu-utils"
+	PATH=$T/bin refused "$T/c/a.xz" "install xz-utils"
+	PATH=$T/bin refused "$T/c/a.E01" "install ewf-tools"
+	rm "$T/bin/bwrap"; ln -s /bin/true "$T/bin/qemu-img"
+	PATH=$T/bin refused "$T/c/a.qcow2" "install bubblewrap"
+}
+
+@test "no room: nothing is left, and nothing is written past what there is" {
+	need_root
+	raw_image 64
+	head -c 40M /dev/urandom | dd of="$T/raw.img" bs=1M seek=20 conv=notrunc \
+		status=none
+	qemu-img convert -O qcow2 "$T/raw.img" "$T/c/a.qcow2"
+	gzip -1c "$T/raw.img" >"$T/c/a.gz"
+	# how much there is in it shows only while it is read
+	{ head -c 60M /dev/zero | tr '\0' x; } | gzip -1 >"$T/c/b.gz"
+	mkdir "$T/small"
+	mount -t tmpfs -o size=32M none "$T/small"
+	export IMAGE_ROOT=$T/small
+	for f in a.qcow2 a.gz b.gz; do
+		expect 75 open_image "$T/c/$f"
+		has "$stderr" "cannot open \"$T/c/$f\""
+		[ -z "$(ls -A "$T/small")" ]
+	done
+	[ "$(sql 'SELECT count(*) FROM medium')" = 0 ]
+}
+
+@test "a kilobyte that claims to be a disk of 8 EiB" {
+	python3 - "$T/c/a.qcow2" "$T/c/b.vmdk" <<-'END'
+	import struct, sys
+	open(sys.argv[1], 'wb').write(struct.pack('>4sIQIIQIIQQIIQ', b'QFI\xfb',
+	    2, 0, 0, 21, (1 << 63) - 512, 0, 1 << 20, 1 << 21, 1 << 21, 1, 0, 0
+	    ).ljust(1024, b'\0'))
+	open(sys.argv[2], 'w').write('# Disk DescriptorFile\nversion=1\nCID=1\n'
+	    'parentCID=ffffffff\ncreateType="monolithicFlat"\n'
+	    'RW 18014398509481983 FLAT "b.flat" 0\n')
+	open(sys.argv[2].replace('b.vmdk', 'b.flat'), 'wb').write(bytes(512))
+	END
+	refused "$T/c/a.qcow2" "is a qcow2 image"
+	refused "$T/c/b.vmdk" "\"b.flat\" is shorter than it says"
+	qemu-img create -q -f qcow2 "$T/c/c.qcow2" 60T
+	refused "$T/c/c.qcow2" "claims to hold 66 TB and has 0 B"
+}
+
+@test "cut containers of every kind are refused" {
+	raw_image
+	local f size
+	cd "$T/c"
+	qemu-img convert -O qcow2 "$T/raw.img" a.qcow2
+	qemu-img convert -O qcow2 -c "$T/raw.img" b.qcow2
+	qemu-img convert -O vmdk "$T/raw.img" c.vmdk
+	qemu-img convert -O vdi "$T/raw.img" d.vdi
+	qemu-img convert -O vpc -o force_size "$T/raw.img" e.vhd
+	qemu-img convert -O vhdx "$T/raw.img" f.vhdx
+	qemu-img convert -O parallels "$T/raw.img" g.hdd
+	gzip -c "$T/raw.img" >h.gz
+	xz -0c "$T/raw.img" >i.xz
+	for f in *; do
+		size=$(stat -c %s "$f")
+		mv "$f" whole
+		for keep in 600 $((size - 70000)); do
+			head -c "$keep" whole >"$f"
+			refused "$T/c/$f" "cannot open \"$T/c/$f\""
+		done
+		rm whole "$f"
+	done
+	# a part alone
+	qemu-img convert -O vmdk -o subformat=twoGbMaxExtentSparse "$T/raw.img" \
+		p.vmdk
+	refused "$T/c/p-s001.vmdk" "a part of a VMDK image: give the .vmdk"
+	truncate -s -70000 p-s001.vmdk
+	refused "$T/c/p.vmdk" "p-s001.vmdk\" is damaged or cut"
+	rm p-s001.vmdk
+	refused "$T/c/p.vmdk" "part \"p-s001.vmdk\" is not there"
+}
+
+@test "flipped bits end a run, never badly" {
+	raw_image
+	local f i got
+	cd "$T/c"
+	qemu-img convert -O qcow2 "$T/raw.img" a.qcow2
+	qemu-img convert -O vmdk "$T/raw.img" b.vmdk
+	qemu-img convert -O vdi "$T/raw.img" c.vdi
+	qemu-img convert -O vpc -o force_size "$T/raw.img" d.vhd
+	qemu-img convert -O vhdx "$T/raw.img" e.vhdx
+	for f in *; do
+		for i in 70 1100; do
+			cp "$f" "$T/flipped"
+			flip_bit "$T/flipped" $i
+			got=0
+			timeout 60 ntt-orchestrator --stop-after register -q --image \
+				"$T/flipped" >"$T/.out" 2>&1 3>&- || got=$?
+			case $got in
+			0|1|2|75) ;;
+			*) echo "$f $i: $got"; cat "$T/.out"; return 1 ;;
+			esac
+			! ls "$NTT_HOME"/img/.container* 2>/dev/null || return 1
+			rm -f "$NTT_HOME"/img/*
+			sql 'DELETE FROM medium'
+		done
+	done
+}
+
+@test "a container in a container is not searched" {
+	raw_image
+	qemu-img convert -O vdi "$T/raw.img" "$T/a.vdi"
+	gzip -1c "$T/a.vdi" >"$T/c/a.gz"
+	refused "$T/c/a.gz" "a gzip archive that holds a VDI image"
+	tar czf "$T/c/b.tgz" -C "$T" tree
+	refused "$T/c/b.tgz" "a gzip archive that holds a tar archive"
+}
+
+@test "a file system that holds containers is none" {
+	need_loop
+	mkdir "$T/tree"
+	raw_image
+	qemu-img convert -O vpc -o subformat=fixed,force_size "$T/raw.img" \
+		"$T/tree/x.vhd"
+	# what lies at the end of the image is the end of a VHD, and of a dynamic
+	truncate -s 48M "$T/i.img"
+	mke2fs -q -F -t ext4 -O ^has_journal -d "$T/tree" "$T/i.img"
+	tail -c 512 "$T/tree/x.vhd" | dd of="$T/i.img" bs=512 \
+		seek=$((48 * 2048 - 1)) conv=notrunc status=none
+	[ "$(ntt-identify --json "$T/i.img" | jq .size)" = $((48 << 20)) ]
+	expect 0 open_image "$T/i.img"
+	qemu-img convert -O vpc -o subformat=dynamic "$T/raw.img" "$T/dynamic"
+	tail -c 512 "$T/dynamic" | dd of="$T/i.img" bs=512 \
+		seek=$((48 * 2048 - 1)) conv=notrunc status=none
+	expect 0 ntt-identify "$T/i.img"
+}
+
+@test "a fixed VHD is the image without its footer, and is read where it is" {
+	need_loop
+	raw_image
+	qemu-img convert -O vpc -o subformat=fixed,force_size "$T/raw.img" \
+		"$T/x.vhd"
+	[ "$(stat -c %s "$T/x.vhd")" = $(((16 << 20) + 512)) ]
+	[ "$(ntt-identify "$T/x.vhd")" = "$(ntt-identify "$T/raw.img")" ]
+	expect 0 open_image "$T/x.vhd"
+	same_contents "$(medium)"
+	ntt-archiver --extract "$(medium)" img | cmp - "$T/x.vhd"
+	expect 2 open_image "$T/raw.img"
+	expect 2 open_image "$T/x.vhd"
+	[ "$(sql 'SELECT count(*) FROM medium')" = 1 ]
+}
+
+@test "killed while it is opened, it is opened again" {
+	need_loop
+	raw_image
+	local pid
+	head -c 10000000 /dev/urandom | dd of="$T/raw.img" bs=1M seek=6 \
+		conv=notrunc status=none
+	xz -0 -T1 -c "$T/raw.img" >"$T/c/a.xz"
+	ntt-orchestrator --image "$T/c/a.xz" >/dev/null 2>&1 3>&- &
+	pid=$!
+	await 'ls "$NTT_HOME"/img/.container*' $pid >/dev/null 2>&1
+	kill -9 $pid; wait $pid || :
+	[ "$(sql 'SELECT count(*) FROM medium')" = 0 ]
+	expect 0 open_image "$T/c/a.xz"
+	! ls -A "$NTT_HOME"/img | grep . || return 1
+}
+
+@test "a user without rights opens a file of his own; root one that is not read by others" {
+	need_root
+	raw_image
+	qemu-img convert -O qcow2 "$T/raw.img" "$T/c/a.qcow2"
+	chmod 600 "$T/c/a.qcow2"
+	expect 0 open_image "$T/c/a.qcow2" --stop-after register
+	[ "$(stat -c %U "$NTT_HOME/img/$(medium).img")" = root ]
+	chmod 755 "$T" "$T/c"
+	mkdir "$T/theirs"
+	chown nobody "$T/c/a.qcow2" "$T/theirs"
+	# in a sandbox without rights either; not every kernel lets a user have one
+	setpriv --reuid=nobody --regid=nogroup --clear-groups \
+		bwrap --ro-bind / / --unshare-user true || skip "no sandboxes of users"
+	(cd / && setpriv --reuid=nobody --regid=nogroup --clear-groups \
+		env NTT_HOME="$T/theirs" HOME="$T/theirs" NTT_DB_URL= \
+		"$NTT_BUILD/bin/ntt-orchestrator" --stop-after register --image \
+		"$T/c/a.qcow2" 3>&-)
+	ls "$T"/theirs/img/*.img
+	NTT_HOME=$T/theirs ntt-db stop -q 3>&- || :
+}
+
+@test "--plan of a container runs nothing" {
+	raw_image
+	qemu-img convert -O qcow2 "$T/raw.img" "$T/c/a.qcow2"
+	expect 0 open_image "$T/c/a.qcow2" --plan
+	has "$output" "is a qcow2 image: its raw image would be made"
+	[ -z "$(ls -A "$NTT_HOME/img" 2>/dev/null)" ]
+}
