@@ -388,6 +388,36 @@ take(int fd, uint64_t len, char *piece, blake3_hasher *h)
 	return 0;
 }
 
+/*
+ * The bytes of one member, from the stream that is open at *at if there is one.
+ * What lies between may be what cannot be read: then from a stream of its own.
+ */
+static int
+take_member(struct remote_io *io, uint64_t *at, const char *object,
+    uint64_t start, uint64_t size, char *piece, char id[STORE_ID + 1])
+{
+	blake3_hasher skipped, h;
+	int own, rc;
+
+	do {
+		own = io->fd < 0;
+		if (own && remote_get(io, object, start, 0) < 0)
+			die_errno("could not run rclone: %m");
+		if (own)
+			*at = start;
+		blake3_hasher_init(&skipped);
+		blake3_hasher_init(&h);
+		rc = start < *at ||
+		    take(io->fd, start - *at, piece, &skipped) < 0 ||
+		    take(io->fd, size, piece, &h) < 0 ? -1 : 0;
+		if (rc < 0 && !own)
+			remote_abort(io);
+	} while (rc < 0 && !own && !sig_caught());
+	*at = start + size;
+	finish(&h, id);
+	return rc;
+}
+
 /* One stream for the pack, and another one after each member that fails. */
 static void
 check_pack(struct mirror *m, const char *name, const PGresult *res,
@@ -401,20 +431,9 @@ check_pack(struct mirror *m, const char *name, const PGresult *res,
 	for (row = 0; row < PQntuples(res) && !sig_caught(); row++) {
 		uint64_t start = (uint64_t)db_int(res, row, 1);
 		uint64_t size = (uint64_t)db_int(res, row, 2);
-		blake3_hasher skipped, h;
 
-		blake3_hasher_init(&skipped);
-		blake3_hasher_init(&h);
-		if (io.fd < 0 && !gone) {
-			if (remote_get(&io, object, start, 0) < 0)
-				die_errno("could not run rclone: %m");
-			at = start;
-		}
-		rc = gone || start < at ||
-		    take(io.fd, start - at, piece, &skipped) < 0 ||
-		    take(io.fd, size, piece, &h) < 0 ? -1 : 0;
-		at = start + size;
-		finish(&h, id);
+		rc = gone ? -1 : take_member(&io, &at, object, start, size,
+		    piece, id);
 		if (sig_caught())
 			break;
 		m->blobs++;
