@@ -183,7 +183,8 @@ END $$;
 -- What was copied and was not met again is kept under a device of its own,
 -- which no walk gives; what was not copied and is not there any more is
 -- dropped, and is an omission, if the source can change, and kept if not.
--- Exclusions made meanwhile are kept.
+-- Exclusions made meanwhile are kept.  A file that was only renamed has not
+-- vanished: its birth time shows that its number is no new file's.
 --
 -- What the copier took of a file goes with a file that stays copied; what the
 -- walk took is the second walk's, or the first one's where the second had none.
@@ -268,17 +269,23 @@ BEGIN
 	-- what was met once, and is not met now
 	EXECUTE format($q$CREATE TEMPORARY TABLE merge_gone ON COMMIT DROP AS
 		SELECT p.path, p.exclude_reason, o.dev AS old_dev,
-			o.ino AS old_ino, o.size, o.status, s.dev, s.ino
+			o.ino AS old_ino, o.size, o.status, s.dev, s.ino,
+			EXISTS (SELECT FROM %s m WHERE m.dev = o.dev
+				AND m.ino = o.ino AND m.fs_type = o.fs_type
+				AND (m.size, m.mtime, m.mtime_ns, m.btime,
+					m.btime_ns) = (o.size, o.mtime,
+					o.mtime_ns, o.btime, o.btime_ns))
+				AS renamed
 		FROM %s p JOIN %s o USING (dev, ino)
 			LEFT JOIN merge_same s ON s.old_dev = o.dev
 				AND s.old_ino = o.ino
 		WHERE NOT EXISTS (SELECT FROM %s n WHERE n.path = p.path)$q$,
-		old_p, old_i, new_p);
+		new_i, old_p, old_i, new_p);
 	IF live THEN
 		PERFORM catalogue_omit(medium, NULL, path, NULL, NULL,
 			'vanished', NULL, size, NULL, 'ntt-loader')
 		FROM merge_gone
-		WHERE status IN ('pending', 'failed_retryable',
+		WHERE NOT renamed AND status IN ('pending', 'failed_retryable',
 			'failed_permanent');
 		DELETE FROM merge_gone WHERE status <> 'success';
 	END IF;

@@ -118,7 +118,8 @@ WHERE
 	AND i.ino = r.ino
 	AND i.status = 'pending';
 
--- The same where something went wrong with one of them.
+-- The same where something went wrong with one of them.  What begins with
+-- "unstable:" is said of a file that is stored.
 PREPARE copier_inodes_failed AS
 UPDATE
 	:"inode" i
@@ -133,6 +134,7 @@ SET
 	ELSE
 		(i.errors || r.error)[greatest(1, coalesce(array_length(i.errors, 1), 0) - 18) :]
 	END,
+	unstable = nullif(r.error LIKE 'unstable:%', FALSE),
 	attempts = i.attempts + 1,
 	next_attempt_at = CASE WHEN r.status = 'pending' THEN
 		clock_timestamp() + r.delay * interval '1 ms'

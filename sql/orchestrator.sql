@@ -234,6 +234,19 @@ SELECT
 		WHERE
 			status = 'pending');
 
+-- Did the medium change between its list and its copy?
+PREPARE orchestrator_moved AS
+SELECT
+	EXISTS (
+		SELECT
+		FROM
+			:"inode"
+		WHERE
+			error_type = 'path_error'
+			AND status IN ('failed_retryable', 'failed_permanent')
+			OR status = 'success'
+			AND errors[array_upper(errors, 1)] LIKE 'drift:%');
+
 -- Are partitions of the medium known?
 PREPARE orchestrator_partitions AS
 SELECT

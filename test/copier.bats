@@ -149,6 +149,22 @@ teardown() {
 	check_store
 }
 
+@test "a file that changes whenever it is read is stored, and marked unstable" {
+	mkdir "$T/src" && truncate -s 256M "$T/src/log" && echo 1 >"$T/src/still"
+	load_tree "$T/src"
+	while [ -e "$T/src/log" ]; do echo x >>"$T/src/log"; done 3>&- &
+	writer=$!
+	expect 0 ntt-copier -q -m $M
+	kill $writer
+	[ "$(count unstable)" = 1 ]
+	[ "$(count "unstable AND status = 'success' AND attempts = 5 AND
+		errors[array_upper(errors, 1)] LIKE 'unstable:%'")" = 1 ]
+	size=$(sql 'SELECT max(size) FROM blobs')
+	[ "$size" -gt $((256 << 20)) ]
+	head -c "$size" "$T/src/log" | cmp - "$NTT_HOME/archived/$M/log"
+	check_store
+}
+
 @test "a path that is not UTF-8 and not readable is recorded, not lost" {
 	[ "$(id -u)" = 0 ] || skip "needs root to become another user"
 	mkdir "$T/src" && echo secret >"$T/src/"$'\xff' && chmod 0 "$T/src/"$'\xff'

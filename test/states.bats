@@ -104,6 +104,34 @@ image() {
 	holds "SELECT count(*) FROM inode WHERE status = 'success'" 2
 }
 
+# between DOES…: an ntt-orchestrator that does this between list and copy, once
+between() {
+	mkdir -p bin
+	cp "$NTT_BUILD/bin/ntt-orchestrator" bin
+	printf '#!/bin/sh\n[ -e done ] || { >done; %s; }\nexec "%s" "$@"\n' \
+		"$*" "$NTT_BUILD/bin/ntt-copier" >bin/ntt-copier
+	chmod +x bin/ntt-copier
+}
+
+@test "renamed, replaced, changed and new after the list: listed again, once" {
+	echo 3 >src/replaced; echo 4 >src/grown
+	between 'mv src/b src/renamed; echo 33 >other; mv other src/replaced;
+		echo 44 >src/grown; echo 5 >src/new'
+	expect 0 bin/ntt-orchestrator src
+	has "$stderr" 'files changed after they were listed'
+	diff -r src "$NTT_HOME/archived/$(ntt-identify src)"
+	holds "SELECT count(*) FROM omission" 0
+	holds "SELECT string_agg(i.size || convert_from(p.path, 'UTF8'), ' '
+		ORDER BY p.path) FROM inode i JOIN path p USING (medium_hash,
+		dev, ino) WHERE i.fs_type = 'f'" \
+		'3grown 2new 2ok/a 2renamed 3replaced'
+	# a name that is gone for good is an omission
+	rm done; echo 6 >src/6
+	between 'rm src/6'
+	expect 3 bin/ntt-orchestrator src
+	has "$output" 'entry vanished before it was read'
+}
+
 @test "two images of one size with equal ends are two media" {
 	need_loop
 	mkdir img

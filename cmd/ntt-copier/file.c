@@ -282,8 +282,11 @@ check_end(struct copy_reader *r, int fd, const struct stat *st,
 		return source_failed(r, out, COPY_SOURCE_FAILED, errno);
 	if (now.st_size != st->st_size ||
 	    now.st_mtim.tv_sec != st->st_mtim.tv_sec ||
-	    now.st_mtim.tv_nsec != st->st_mtim.tv_nsec)
-		return source_failed(r, out, COPY_CHANGED, ESTALE);
+	    now.st_mtim.tv_nsec != st->st_mtim.tv_nsec) {
+		out->unstable = 1;
+		return r->settle ? outcome :
+		    source_failed(r, out, COPY_CHANGED, ESTALE);
+	}
 	if (out->size < (uint64_t)st->st_size)
 		return source_failed(r, out, COPY_SHORT, EIO);
 	return outcome;
@@ -297,7 +300,7 @@ copy_large(struct copy_reader *r, int fd, size_t have, const struct stat *st,
 	char first[STORE_ID + 1] = "";
 	enum copy_outcome outcome;
 
-	if (likely_known) {
+	if (likely_known && !r->settle) {
 		outcome = stream(r, fd, have, NULL, 0, out);
 		if (outcome != COPY_NEW)
 			return outcome;
@@ -341,7 +344,7 @@ copy_file(struct copy_reader *r, int fd, const struct stat *st,
 	ssize_t n;
 
 	out->temp.fd = -1;
-	out->err = out->heals = 0;
+	out->err = out->heals = out->unstable = 0;
 	out->size = 0;
 	r->zeroed = 0;
 	r->size = (uint64_t)st->st_size;

@@ -37,6 +37,8 @@ struct copy_reader {
 	 */
 	int salvage;
 	uint64_t zeroed;
+	/* A file that changes while it is read is taken as it was read. */
+	int settle;
 	/* private */
 	uint64_t size;		/* of the file being read */
 };
@@ -58,6 +60,7 @@ struct copied {
 	uint64_t size;		/* bytes read */
 	struct store_temp temp;	/* the caller's to publish or discard */
 	int heals;		/* with COPY_NEW: the store's file is wrong */
+	int unstable;		/* it changed meanwhile, and was to be settled */
 	int err;		/* errno, for the failures */
 };
 

@@ -298,12 +298,16 @@ add_copied(struct copier *c, struct queue_inode *inode,
 		.blobid = done->id, .blob_size = done->size,
 		.mime_type = c->mime, .damage = damage, .has_meta = 1,
 		.meta = meta };
-	char *drift = c->live ? drift_text(inode, st) : NULL;
+	char *note = done->unstable ? xasprintf("unstable: it changed "
+	    "whenever it was read, %llu bytes are what the last reading gave",
+	    (unsigned long long)done->size) : c->live ?
+	    drift_text(inode, st) : NULL;
 
-	r.error = drift;
+	r.error = note;
+	c->unstable += (unsigned int)done->unstable;
 	r.fs_type = inode->fs_type == 'f' ? '\0' : 'f';
 	add(c, inode, &r, &done->temp, NULL);
-	free(drift);
+	free(note);
 }
 
 /* A file was read, or not: 0, or -1 with errno. */
@@ -441,6 +445,8 @@ copy_regular(struct copier *c, struct queue_inode *inode, int fd,
 		    "the file system says", NULL);
 		return 0;
 	}
+	c->reader.settle = c->live && inode->attempts + 1 >=
+	    copy_attempts(COPY_HASH_ERROR, c->health_known, 0);
 	c->reader.salvage = c->lost && lost_within(c->lost,
 	    c->source.partition);
 	outcome = heal(c, copy_file(&c->reader, fd, st, likely_known, &done),

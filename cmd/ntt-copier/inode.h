@@ -35,6 +35,7 @@ struct copier {
 	int live;		/* a directory, which may change */
 	uint64_t beyond_end;	/* files behind the end of the image */
 	uint64_t unknown_errors;
+	uint64_t unstable;	/* files stored as the last reading gave them */
 	struct presence presence;
 	/*
 	 * Failures that only a source which is still there may be blamed

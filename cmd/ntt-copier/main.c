@@ -546,6 +546,10 @@ conclude(void)
 	if (t->undetermined)
 		say("of %s files it cannot be told whether they do",
 		    num_grouped(t->undetermined));
+	if (copier.unstable)
+		say("%s files changed whenever they were read: what the last "
+		    "reading gave is stored, and marked unstable",
+		    num_grouped(copier.unstable));
 	if (t->unread)
 		say("extended attributes of %s files could not be read; "
 		    "\"ntt-recover-failed list-omissions -m %s\" lists them",

@@ -290,7 +290,7 @@ default_workers(void)
 }
 
 static int
-copy_run(void)
+copy_once(void)
 {
 	struct run_command c;
 	char number[16];
@@ -308,6 +308,25 @@ copy_run(void)
 	run_command_arg(&c, "-m");
 	run_command_arg(&c, medium.hash);
 	return do_command(&c);
+}
+
+/*
+ * What was renamed or replaced after it was listed cannot be copied by that
+ * list.  Once only: some directories never stand still.
+ */
+static int
+copy_run(void)
+{
+	int status = copy_once();
+
+	if ((status != EXIT_DONE && status != EXIT_PARTIAL) || opt.plan ||
+	    medium.is_image || !run_medium_moved(&medium, db))
+		return status;
+	say("files changed after they were listed: %s is listed again",
+	    quoted(medium.path));
+	status = load_run();
+	return status == EXIT_DONE || status == EXIT_PARTIAL ? copy_once() :
+	    status;
 }
 
 static int

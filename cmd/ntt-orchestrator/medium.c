@@ -327,25 +327,38 @@ run_medium_loaded(const struct run_medium *m, PGconn *db, struct buf *why)
 	return rows && said;
 }
 
+/* Asks something of the inodes of the medium. */
+static int
+truth_of_inodes(const struct run_medium *m, PGconn *db, const char *statement)
+{
+	char *sql = sql_for(statement, m->hash);
+	PGresult *res = must(db_query(db, sql), m);
+	int yes = db_bool(res, 0, 0);
+
+	PQclear(res);
+	free(sql);
+	return yes;
+}
+
 int
 run_medium_copied(const struct run_medium *m, PGconn *db, struct buf *why)
 {
-	char *sql;
-	PGresult *res;
 	int pending;
 
 	if (!run_medium_loaded(m, db, why) ||
 	    !truth(m, db,
 	    "SELECT copy_done IS NOT NULL FROM medium WHERE medium_hash = $1"))
 		return 0;
-	sql = sql_for(sql_orchestrator_pending, m->hash);
-	res = must(db_query(db, sql), m);
-	pending = db_bool(res, 0, 0);
-	PQclear(res);
-	free(sql);
+	pending = truth_of_inodes(m, db, sql_orchestrator_pending);
 	if (pending && why)
 		buf_puts(why, "it has copy_done, but inodes are pending");
 	return !pending;
+}
+
+int
+run_medium_moved(const struct run_medium *m, PGconn *db)
+{
+	return truth_of_inodes(m, db, sql_orchestrator_moved);
 }
 
 int

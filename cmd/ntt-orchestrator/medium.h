@@ -59,6 +59,9 @@ int run_medium_copied(const struct run_medium *m, PGconn *db,
 int run_medium_archived(const struct run_medium *m, PGconn *db,
 	struct buf *why);
 
+/* Files of it were renamed, replaced or changed after they were listed. */
+int run_medium_moved(const struct run_medium *m, PGconn *db);
+
 /* Its list, or the mounts below it, lack something that nobody accepted. */
 int run_medium_list_incomplete(const struct run_medium *m, PGconn *db);
 int64_t run_medium_inodes(const struct run_medium *m, PGconn *db);

@@ -149,7 +149,7 @@ class Check:
             "archived_at IS NOT NULL, archive_path, health FROM medium",
             "SELECT medium_hash, dev, ino, nlink, size, mtime, fs_type, "
             "status, blobid, error_type, copied, claimed_by, attempts, "
-            "EXISTS (SELECT FROM unnest(errors) e WHERE e LIKE 'drift:%') "
+            "EXISTS (SELECT FROM unnest(errors) e WHERE e ~ '^(drift|unstable):') "
             "FROM inode",
             "SELECT medium_hash, dev, ino, encode(path, 'hex'), "
             "exclude_reason IS NOT NULL FROM path",
