@@ -69,6 +69,24 @@ kept() {
 	[ "$(sql "SELECT max(number) FROM medium_partition")" = 0 ]
 }
 
+@test "a tree that cannot be read whole does not hide what the other one has" {
+	genisoimage -quiet -R -J -o i.iso tree
+	python3 - <<-'END'
+	# the primary tree's "sub" is zeros
+	image = open("i.iso", "r+b")
+	image.seek(16 * 2048 + 156 + 2)
+	image.seek(int.from_bytes(image.read(4), "little") * 2048)
+	root = image.read(2048)
+	sub = root.index(b"SUB") - 33
+	image.seek(int.from_bytes(root[sub + 2:sub + 6], "little") * 2048)
+	image.write(bytes(2048))
+	END
+	expect 3 ntt-orchestrator -q --no-archive --sandbox --image i.iso
+	kept one two sub/three only
+	[ "$(sql "SELECT reason FROM medium_partition WHERE number = 2")" = \
+		"the Joliet tree of the disc, which may have other files" ]
+}
+
 @test "a directory that leads to itself ends" {
 	genisoimage -quiet -J -hide-joliet only -o i.iso tree
 	python3 - <<-'END'

@@ -194,7 +194,8 @@ has_more(const struct tree *a, const struct tree *b)
 }
 
 enum iso_tree
-iso_tree_beside(int fd, uint64_t start, uint64_t length, uint32_t session)
+iso_tree_beside(int fd, uint64_t start, uint64_t length, uint32_t session,
+    int *sure)
 {
 	struct tree primary = { .fd = fd, .start = start, .length = length };
 	struct tree joliet = primary;
@@ -202,6 +203,7 @@ iso_tree_beside(int fd, uint64_t start, uint64_t length, uint32_t session)
 	enum iso_tree beside = ISO_TREE_SHOWN;
 	int i, found = 0;
 
+	*sure = 1;
 	for (i = 0; i < DESCRIPTORS; i++) {
 		if (pread_full(fd, d, SECTOR, (off_t)(start +
 		    ((uint64_t)session + DESCRIPTOR + (unsigned int)i) *
@@ -219,12 +221,11 @@ iso_tree_beside(int fd, uint64_t start, uint64_t length, uint32_t session)
 		return ISO_TREE_SHOWN;
 	read_tree(&primary, first);
 	read_tree(&joliet, d);
-	if (!primary.unread && !joliet.unread) {
-		if (primary.rock_ridge && has_more(&joliet, &primary))
-			beside = ISO_TREE_JOLIET;
-		if (!primary.rock_ridge && has_more(&primary, &joliet))
-			beside = ISO_TREE_PRIMARY;
-	}
+	*sure = !primary.unread && !joliet.unread;
+	if (primary.rock_ridge && (!*sure || has_more(&joliet, &primary)))
+		beside = ISO_TREE_JOLIET;
+	if (!primary.rock_ridge && (!*sure || has_more(&primary, &joliet)))
+		beside = ISO_TREE_PRIMARY;
 	tree_free(&primary);
 	tree_free(&joliet);
 	return beside;

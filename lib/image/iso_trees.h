@@ -16,9 +16,10 @@ enum iso_tree {
 
 /*
  * The tree that has files which the one that is shown lacks; ISO_TREE_SHOWN:
- * none has, or it cannot be told.  session: iso_last_session().
+ * none has.  *sure is 0 if it only may have some: not all directories could be
+ * read, or there are more than are read.  session: iso_last_session().
  */
 enum iso_tree iso_tree_beside(int fd, uint64_t start, uint64_t length,
-	uint32_t session);
+	uint32_t session, int *sure);
 
 #endif

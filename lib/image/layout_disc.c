@@ -216,28 +216,34 @@ has_side(const struct layout_probe *p)
 	return extent > 0 && extent <= p->size + p->size / 8;
 }
 
+/* Of the volumes of a disc, one that has or may have files of its own. */
+struct other {
+	enum iso_tree tree;
+	int sure, side;
+};
+
 /* Trees and sides with files that are nowhere else become volumes, too. */
 static void
-add_others(struct layout *l, const struct volume *disc, uint32_t tree,
-    int side)
+add_others(struct layout *l, const struct volume *disc, const struct other *o)
 {
 	struct volume *v;
+	char reason[100];
 	uint32_t num;
 
-	if (side && (v = layout_add(l, free_number(l), 0, disc->size))) {
+	if (o->side && (v = layout_add(l, free_number(l), 0, disc->size))) {
 		v->kind = VOLUME_FS;
 		v->length = disc->length;
 		layout_text(v->fstype, sizeof v->fstype, "hfs");
 	}
-	if (tree && (v = layout_add(l, free_number(l), 0, disc->size))) {
+	if (o->tree && (v = layout_add(l, free_number(l), 0, disc->size))) {
 		num = v->num;
 		*v = *disc;
 		v->num = num;
-		v->tree = tree;
-		layout_text(v->reason, sizeof v->reason,
-		    tree == ISO_TREE_JOLIET ? "the Joliet tree of the disc, "
-		    "which has other files" : "the primary tree of the disc, "
-		    "which has other files");
+		v->tree = o->tree;
+		snprintf(reason, sizeof reason, "the %s tree of the disc, "
+		    "which %s other files", o->tree == ISO_TREE_JOLIET ?
+		    "Joliet" : "primary", o->sure ? "has" : "may have");
+		layout_text(v->reason, sizeof v->reason, reason);
 	}
 }
 
@@ -248,26 +254,28 @@ layout_disc(struct layout_probe *p, const struct volume *disc)
 	static const char *const tables[] = { NULL, "gpt", "dos", "mac" };
 	enum { TABLES = sizeof tables / sizeof tables[0] };
 	uint64_t end = end_of_disc(p, disc);
-	uint32_t tree = strcmp(disc->fstype, "iso9660") ||
-	    disc->kind != VOLUME_FS ? ISO_TREE_SHOWN :
-	    iso_tree_beside(p->fd, disc->data, disc->length, disc->session);
+	struct other other = { ISO_TREE_SHOWN, 1, 0 };
 	size_t i;
 
+	if (disc->kind == VOLUME_FS && !strcmp(disc->fstype, "iso9660"))
+		other.tree = iso_tree_beside(p->fd, disc->data, disc->length,
+		    disc->session, &other.sure);
 	for (i = 0; i < TABLES; i++) {
 		forget(p->l);
 		if (layout_table(p, tables[i]) && judge(p, end) > 0) {
 			p->l->multi = 1;
 			say_other_views(p->l);
 			add_disc(p->l, disc, end);
-			add_others(p->l, disc, tree, 0);
+			add_others(p->l, disc, &other);
 			return;
 		}
 	}
-	if (tree || has_side(p)) {
+	other.side = has_side(p);
+	if (other.tree || other.side) {
 		forget(p->l);
 		p->l->multi = 1;
 		add_disc(p->l, disc, end);
-		add_others(p->l, disc, tree, has_side(p));
+		add_others(p->l, disc, &other);
 		return;
 	}
 	for (i = 0; i < TABLES; i++) {
