@@ -44,7 +44,11 @@ CREATE INDEX medium_name_base_idx ON medium (name_base);
 
 -- unstable: the file changed whenever it was read, and what is stored is what
 -- the last reading gave.
-ALTER TABLE inode ADD unstable boolean;
+-- same_as: the blob of a file that has not changed since the state before, for
+-- the copier, which then need not read it.
+ALTER TABLE inode
+	ADD unstable	boolean,
+	ADD same_as	text;
 
 -- Everything that was found or met and is not stored.  path NULL: a whole
 -- volume, or the whole medium where partition is NULL too.  An omission is

@@ -235,6 +235,47 @@ FROM
 WHERE
 	name = 'maintenance_work_mem';
 
+-- Files that are as they were when medium $1 was listed, the state before.  A
+-- time of the last two seconds before its list shows nothing.
+PREPARE loader_take_over AS
+UPDATE
+	:"inode" n
+SET
+	same_as = o.blobid,
+	mime_type = o.mime_type
+FROM
+	:"path" p
+	JOIN path q ON q.medium_hash = $1
+		AND q.path = p.path
+	JOIN inode o ON o.medium_hash = $1
+		AND o.dev = q.dev
+		AND o.ino = q.ino
+	JOIN medium m ON m.medium_hash = $1
+WHERE
+	n.dev = p.dev
+	AND n.ino = p.ino
+	AND n.status = 'pending'
+	AND n.fs_type = 'f'
+	AND o.fs_type = 'f'
+	AND o.status = 'success'
+	AND o.unstable IS NOT TRUE
+	AND (n.ino, n.size, n.mtime, n.mtime_ns, n.ctime, n.ctime_ns) =(o.ino, o.size, o.mtime, o.mtime_ns, o.ctime, o.ctime_ns)
+	AND o.ctime < extract(epoch FROM m.listed_at) - 2
+	AND NOT EXISTS (
+		SELECT
+		FROM
+			unnest(o.errors) e
+		WHERE
+			e LIKE 'drift:%')
+	AND NOT EXISTS (
+		SELECT
+		FROM
+			inode_damage d
+		WHERE
+			d.medium_hash = $1
+			AND d.dev = o.dev
+			AND d.ino = o.ino);
+
 -- How large medium $1 is and what it came from.
 PREPARE loader_source AS
 SELECT

@@ -311,7 +311,10 @@ SELECT
 	i.attempts,
 	i.fs_type,
 	i.status = 'pending',
-	p.path
+	p.path,
+	i.same_as,
+	i.ctime,
+	i.ctime_ns
 FROM
 	:"inode" i
 	LEFT JOIN :"path" p ON p.dev = i.dev

@@ -104,6 +104,40 @@ image() {
 	holds "SELECT count(*) FROM inode WHERE status = 'success'" 2
 }
 
+@test "unchanged files of a local file system are not read again" {
+	need_loop
+	truncate -s 64M disk.img && mkfs.ext4 -q disk.img
+	mkdir mnt && mount -o loop disk.img mnt
+	for i in {1..40}; do echo "content $i" >mnt/$i; done
+	mkdir mnt/d; head -c 3M /dev/urandom >mnt/d/large; ln -s 1 mnt/link
+	touch -d 2001-01-01 mnt/2 mnt/3
+	sleep 3		# a time of the last two seconds shows nothing
+	expect 0 ntt-orchestrator mnt
+	first=$(ntt-identify mnt)
+	ntt-each --mime -q || :
+	touch -r mnt/2 stamp; echo "CONTENT 2" >mnt/2; touch -r stamp mnt/2
+	rm mnt/4; echo new >mnt/new; ln mnt/5 mnt/5b
+	# rotten, and known to be: its file is read
+	id=$(b3sum --no-names mnt/6)
+	flip_bit "$(blob_file "$id")"; ntt-verify -q --all --sample-rate 1 || :
+	expect 0 ntt-orchestrator mnt
+	has "$stderr" '37 files are as they were in the state before, and were not read'
+	second=$(sql "SELECT medium_hash FROM medium WHERE follows = '$first'")
+	diff -r --no-dereference -x lost+found mnt "$NTT_HOME/archived/$second"
+	holds "SELECT count(*) FROM inode WHERE medium_hash = '$second' AND
+		status <> 'success' AND fs_type IN ('f', 'l')" 0
+	check_store
+	# a file that changes between list and copy is read
+	echo 7 >mnt/another
+	between 'echo "CONTENT 7" >mnt/7'
+	expect 0 bin/ntt-orchestrator --no-archive mnt
+	third=$(sql "SELECT medium_hash FROM medium WHERE follows = '$second'")
+	diff -r --no-dereference -x lost+found mnt "$NTT_HOME/archived/$third"
+	echo 8 >mnt/more
+	expect 0 ntt-orchestrator --read-all --no-archive mnt
+	[[ $stderr != *"were not read"* ]]
+}
+
 # between DOES…: an ntt-orchestrator that does this between list and copy, once
 between() {
 	mkdir -p bin

@@ -342,7 +342,8 @@ count(struct copy_totals *t, const struct queue_result *r)
 	case QUEUE_SUCCESS:
 		if (!r->is_link) {
 			t->files++;
-			t->bytes += r->blob_size;
+			t->bytes += r->taken_over ? 0 : r->blob_size;
+			t->taken_over += (unsigned int)r->taken_over;
 			t->new_blobs += (unsigned int)new;
 			t->new_bytes += new ? r->blob_size : 0;
 			t->duplicates += !new;

@@ -21,6 +21,7 @@
 struct copy_totals {
 	uint64_t inodes;	/* finished, whatever became of them */
 	uint64_t files, bytes, new_blobs, new_bytes, duplicates;
+	uint64_t taken_over;	/* of the files: not read */
 	uint64_t failed, retries, excluded, non_files, directories, overflows;
 	uint64_t shortened;	/* names of the tree */
 	uint64_t damaged;	/* over areas that were not rescued */

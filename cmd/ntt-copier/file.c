@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -210,6 +211,16 @@ known(struct copy_reader *r, struct copied *c, const void *bytes)
 	return has;
 }
 
+int
+copy_take_over(struct copy_reader *r, const char *id, uint64_t size,
+    struct copied *out)
+{
+	*out = (struct copied){ .size = size, .temp.fd = -1, .taken_over = 1 };
+	snprintf(out->id, sizeof out->id, "%s", id);
+	r->zeroed = 0;
+	return known(r, out, NULL) == 1;
+}
+
 enum copy_outcome
 copy_bytes(struct copy_reader *r, const void *bytes, size_t len,
     struct copied *out)
@@ -344,7 +355,7 @@ copy_file(struct copy_reader *r, int fd, const struct stat *st,
 	ssize_t n;
 
 	out->temp.fd = -1;
-	out->err = out->heals = out->unstable = 0;
+	out->err = out->heals = out->unstable = out->taken_over = 0;
 	out->size = 0;
 	r->zeroed = 0;
 	r->size = (uint64_t)st->st_size;

@@ -61,6 +61,7 @@ struct copied {
 	struct store_temp temp;	/* the caller's to publish or discard */
 	int heals;		/* with COPY_NEW: the store's file is wrong */
 	int unstable;		/* it changed meanwhile, and was to be settled */
+	int taken_over;		/* nothing was read */
 	int err;		/* errno, for the failures */
 };
 
@@ -70,6 +71,13 @@ struct copied {
  */
 enum copy_outcome copy_file(struct copy_reader *r, int fd,
 	const struct stat *st, int likely_known, struct copied *out);
+
+/*
+ * A file that is known to have this content, without reading it: 1 and out, or
+ * 0 if the store has no blob in good order.
+ */
+int copy_take_over(struct copy_reader *r, const char *id, uint64_t size,
+	struct copied *out);
 
 /* The same for bytes in memory (the target of a symbolic link). */
 enum copy_outcome copy_bytes(struct copy_reader *r, const void *bytes,

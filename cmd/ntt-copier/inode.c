@@ -297,7 +297,7 @@ add_copied(struct copier *c, struct queue_inode *inode,
 	struct queue_result r = { .status = QUEUE_SUCCESS,
 		.blobid = done->id, .blob_size = done->size,
 		.mime_type = c->mime, .damage = damage, .has_meta = 1,
-		.meta = meta };
+		.meta = meta, .taken_over = done->taken_over };
 	char *note = done->unstable ? xasprintf("unstable: it changed "
 	    "whenever it was read, %llu bytes are what the last reading gave",
 	    (unsigned long long)done->size) : c->live ?
@@ -428,6 +428,17 @@ answered(struct copier *c, const char *path, uint64_t ino)
 	presence_witness(&c->presence, path, ino, c->source.partition);
 }
 
+/* It is as it was when its blob was made. */
+static int
+is_unchanged(const struct copier *c, const struct queue_inode *inode,
+    const struct stat *st)
+{
+	return c->live && *inode->same_as && st->st_size == inode->size &&
+	    st->st_mtim.tv_sec == inode->mtime &&
+	    st->st_ctim.tv_sec == inode->ctime &&
+	    st->st_ctim.tv_nsec == inode->ctime_ns;
+}
+
 static int
 copy_regular(struct copier *c, struct queue_inode *inode, int fd,
     const struct stat *st, const char *path, int likely_known)
@@ -449,12 +460,13 @@ copy_regular(struct copier *c, struct queue_inode *inode, int fd,
 	    copy_attempts(COPY_HASH_ERROR, c->health_known, 0);
 	c->reader.salvage = c->lost && lost_within(c->lost,
 	    c->source.partition);
-	outcome = heal(c, copy_file(&c->reader, fd, st, likely_known, &done),
-	    &done);
+	outcome = is_unchanged(c, inode, st) && copy_take_over(&c->reader,
+	    inode->same_as, (uint64_t)st->st_size, &done) ? COPY_KNOWN :
+	    heal(c, copy_file(&c->reader, fd, st, likely_known, &done), &done);
 	/* zeros instead of what cannot be read: only where that is lost */
 	if (c->reader.zeroed)
 		c->confirm();
-	else if (done.size > 0 && !c->failing)
+	else if (done.size > 0 && !done.taken_over && !c->failing)
 		answered(c, path, st->st_ino);
 	damage = damage_at(c, fd, st, path);
 	if (outcome == COPY_NEW || outcome == COPY_KNOWN)

@@ -546,6 +546,9 @@ conclude(void)
 	if (t->undetermined)
 		say("of %s files it cannot be told whether they do",
 		    num_grouped(t->undetermined));
+	if (t->taken_over)
+		say("%s files are as they were in the state before, and were "
+		    "not read", num_grouped(t->taken_over));
 	if (copier.unstable)
 		say("%s files changed whenever they were read: what the last "
 		    "reading gave is stored, and marked unstable",

@@ -225,7 +225,7 @@ queue_batch_add(struct queue_batch *b, const struct queue_result *r)
 		int new = queue_result_is_new_content(r);
 
 		b->files++;
-		b->bytes += (int64_t)r->blob_size;
+		b->bytes += r->taken_over ? 0 : (int64_t)r->blob_size;
 		b->new_blobs += new;
 		b->new_bytes += new ? (int64_t)r->blob_size : 0;
 		b->duplicates += !new;

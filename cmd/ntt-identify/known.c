@@ -4,9 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
@@ -73,6 +76,42 @@ known_file(const char *path)
 
 /* ---- directories ---- */
 
+#ifndef FS_IOC_GETFSUUID	/* Linux 6.9, linux/fs.h */
+struct fsuuid2 {
+	uint8_t len, uuid[16];
+};
+#define FS_IOC_GETFSUUID _IOR(0x15, 0, struct fsuuid2)
+#endif
+
+static char *
+uuid_text(const uint8_t u[16])
+{
+	char hex[33];
+
+	hex_encode(hex, u, 16);
+	return xasprintf("%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
+	    hex + 16, hex + 20);
+}
+
+/* As the kernel has it; NULL: this one does not say, or there is none. */
+static char *
+uuid_of_file_system(const char *path)
+{
+	struct btrfs_ioctl_fs_info_args btrfs = { 0 };
+	struct fsuuid2 any = { 0 };
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char *uuid = NULL;
+
+	if (fd < 0)
+		return NULL;
+	if (ioctl(fd, BTRFS_IOC_FS_INFO, &btrfs) == 0)
+		uuid = uuid_text(btrfs.fsid);
+	else if (ioctl(fd, FS_IOC_GETFSUUID, &any) == 0 && any.len == 16)
+		uuid = uuid_text(any.uuid);
+	close(fd);
+	return uuid;
+}
+
 /* As udev has it; NULL where there is no udev. */
 static char *
 uuid_of_device(dev_t dev)
@@ -121,6 +160,8 @@ known_root(const char *path)
 	dev = makedev(st.stx_dev_major, st.stx_dev_minor);
 	memcpy(&fsid, &fs.f_fsid, sizeof fsid);
 	uuid = uuid_of_device(dev);
+	if (!uuid)
+		uuid = uuid_of_file_system(path);
 	machine = machine_id();
 	root = uuid ? xasprintf("uuid %s inode %llu", uuid,
 	    (unsigned long long)st.stx_ino) :

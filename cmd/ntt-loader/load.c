@@ -640,6 +640,17 @@ count_omissions(struct load *l)
 	return res ? 0 : -1;
 }
 
+static int
+take_over(struct load *l)
+{
+	char *sql = sql_with(sql_loader_take_over, l->inode_table,
+	    l->path_table, NULL);
+	int rc = run(l, sql, l->take_over);
+
+	free(sql);
+	return rc;
+}
+
 /* Half an answer to this would be worse than a late one. */
 static int
 commit(struct load *l)
@@ -675,6 +686,8 @@ load_finish(struct load *l, const struct load_medium *m)
 	    l->medium) < 0)
 		return -1;
 	name_tables(l);
+	if (l->take_over && take_over(l) < 0)
+		return -1;
 	if (update_medium(l, m) < 0 || save_owners(l) < 0 ||
 	    save_omissions(l) < 0 ||
 	    (load_merges(l) && update_merged(l) < 0) || count_omissions(l) < 0)

@@ -60,6 +60,8 @@ struct load {
 	/* Tells who is in the way of a lock; may be NULL. */
 	void (*blocked)(const char *text);
 	unsigned int wait_seconds;	/* for locks, before giving up */
+	/* the state before, whose unchanged files need not be read; or NULL */
+	const char *take_over;
 	/* private */
 	PGconn *monitor;
 	char *path_table, *inode_table, *xattr_table;

@@ -48,7 +48,7 @@ enum {
 };
 
 static struct {
-	const char *unless_same;
+	const char *unless_same, *take_over;
 	const char *input, *medium, *given_prefix, *ignore_file, *kind;
 	int replace, add, refresh, force, drop, yes, json;
 	uint64_t expected;		/* UINT64_MAX: any number */
@@ -84,6 +84,9 @@ static const struct prog_option options[] = {
 		OPT_FLAG(&job.refresh) },
 	{ 0, "unless-same-as", "MEDIUM", "load nothing if its listing is this",
 		OPT_TEXT(&job.unless_same) },
+	{ 0, "take-over", "MEDIUM", "files that are as they were in this state "
+		"of the directory need not be read",
+		OPT_TEXT(&job.take_over) },
 	{ 0, "force", NULL, "with --replace, even if inodes are copied",
 		OPT_FLAG(&job.force) },
 	{ 0, "ignore", "FILE", "patterns of paths that are not to be copied",
@@ -177,6 +180,7 @@ open_catalogue(void)
 	if (rc > 0)
 		lock_held(holder.data ? holder.data : "");
 	job.load.blocked = on_blocked;
+	job.load.take_over = job.take_over;
 	job.load.merge = job.add ? LOAD_ADD : job.refresh ? LOAD_REFRESH :
 	    LOAD_REPLACE;
 	buf_free(&holder);

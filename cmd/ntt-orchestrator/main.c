@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,7 +45,8 @@
 
 static struct {
 	const char *image, *load_only, *message, *stop_after, *label;
-	int enum_only, force, plan, keep_mounted, no_archive, reset, yes, cross;
+	int enum_only, force, plan, keep_mounted, no_archive, reset, yes, cross,
+	    read_all;
 	int sandbox, eject;
 	unsigned int workers;
 } opt;
@@ -65,6 +67,8 @@ static const struct prog_option options[] = {
 		OPT_FLAG(&opt.eject) },
 	{ 0, "cross", NULL, "also take in what is mounted below a directory",
 		OPT_FLAG(&opt.cross) },
+	{ 0, "read-all", NULL, "read unchanged files of a directory again, too",
+		OPT_FLAG(&opt.read_all) },
 	{ 0, "enum-only", NULL, "only list the tree into RAW_ROOT",
 		OPT_FLAG(&opt.enum_only) },
 	{ 0, "message", "TEXT", "a remark kept with the medium",
@@ -222,6 +226,28 @@ enumerator(struct run_command *c, const char *raw, int tee)
 	run_command_arg(c, raw);
 }
 
+/* Its inode numbers and change times show what has not changed. */
+static int
+shows_changes(void)
+{
+	enum { F2FS = 0xf2f52010, XFS = 0x58465342, BTRFS = 0x9123683e,
+		EXT = 0xef53 };
+	struct statfs fs;
+
+	if (!medium.which_root || strncmp(medium.which_root, "uuid ", 5) ||
+	    opt.cross || statfs(medium.root, &fs) < 0)
+		return 0;
+	switch ((uint32_t)fs.f_type) {
+	case (uint32_t)F2FS:
+	case XFS:
+	case (uint32_t)BTRFS:
+	case EXT:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 static void
 loader(struct run_command *c, const char *input)
 {
@@ -233,6 +259,10 @@ loader(struct run_command *c, const char *input)
 	if (medium.follows && (!db ||
 	    !run_medium_loaded(&medium, db, NULL))) {
 		run_command_arg(c, "--unless-same-as");
+		run_command_arg(c, medium.follows);
+	}
+	if (medium.follows && !opt.read_all && shows_changes()) {
+		run_command_arg(c, "--take-over");
 		run_command_arg(c, medium.follows);
 	}
 	if (medium.root) {

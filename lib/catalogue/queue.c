@@ -282,6 +282,13 @@ fill_inodes(const PGresult *res, struct queue_inode **inodes, size_t *count)
 			inode->attempts = binary_int4(res, row, 4);
 			inode->fs_type = *PQgetvalue(res, row, 5);
 			inode->pending = *PQgetvalue(res, row, 6);
+			if (!PQgetisnull(res, row, 8)) {
+				snprintf(inode->same_as,
+				    sizeof inode->same_as, "%s",
+				    PQgetvalue(res, row, 8));
+				inode->ctime = binary_int8(res, row, 9);
+				inode->ctime_ns = binary_int4(res, row, 10);
+			}
 		}
 		add_path(inode, res, row, 7);
 	}

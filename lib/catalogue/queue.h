@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "catalogue/pgarray.h"
+#include "hash/blake3.h"
 
 struct queue {
 	PGconn *db;
@@ -38,6 +39,10 @@ struct queue_inode {
 	int attempts;
 	char fs_type;
 	int pending;		/* 0: a directory, only to be made */
+	/* "": unknown; else the blob it has if its ctime still is this */
+	char same_as[2 * BLAKE3_OUT_LEN + 1];
+	int64_t ctime;
+	int32_t ctime_ns;
 	int path_count;
 	struct queue_path {
 		char *bytes;	/* NUL-terminated */
@@ -79,6 +84,7 @@ struct queue_result {
 	int links;		/* names made in the archived tree */
 	int is_new;		/* the blob was not in the store */
 	int is_link;		/* the blob is a target: it counts as no file */
+	int taken_over;		/* the file was not read */
 	const char *mime_type;
 	const char *error_type;	/* NULL: no error */
 	const char *error;	/* kept in errors[] */
