@@ -12,7 +12,7 @@ CREATE TEMPORARY TABLE mirror_work(
 -- statement: mirror_empty
 TRUNCATE mirror_work;
 
--- What place $1 lacks.
+-- What place $1 lacks.  What "ntt-remove --everywhere" wants away is of 1970.
 PREPARE mirror_lacks AS
 INSERT INTO mirror_work(blobid, size)
 SELECT
@@ -29,6 +29,7 @@ FROM
 			place = $1) AS h ON h.blobid = b.blobid
 WHERE
 	h.blobid IS NULL
+	AND b.created_at > 'epoch'
 ORDER BY
 	b.blobid COLLATE "C";
 

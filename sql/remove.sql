@@ -176,6 +176,81 @@ FROM
 ORDER BY
 	id;
 
+-- Contents that only this medium has.
+PREPARE remove_alone AS
+SELECT
+	b.blobid
+FROM
+	blobs b
+WHERE
+	b.blobid <> 'af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262'
+	AND b.blobid IN (
+		SELECT
+			blobid
+		FROM
+			:"inode"
+		UNION ALL
+		SELECT
+			blobid
+		FROM
+			inode_stream
+		WHERE
+			medium_hash = :'medium')
+	AND NOT EXISTS (
+		SELECT
+		FROM
+			inode i
+		WHERE
+			i.blobid = b.blobid
+			AND i.medium_hash <> :'medium')
+	AND NOT EXISTS (
+		SELECT
+		FROM
+			inode_stream s
+		WHERE
+			s.blobid = b.blobid
+			AND s.medium_hash <> :'medium')
+ORDER BY
+	b.blobid COLLATE "C";
+
+-- Blobs that nothing uses wait for no ntt-reclaim any longer: those that only
+-- this medium had.
+PREPARE remove_now AS
+UPDATE
+	blobs b
+SET
+	created_at = 'epoch'
+WHERE
+	b.blobid = ANY ($1::text[]);
+
+-- Packs of place $1 that have any of the contents $2, and how many.
+PREPARE remove_packs AS
+SELECT
+	pack,
+	count(*)
+FROM
+	blob_pack
+WHERE
+	place = $1
+	AND blobid = ANY ($2::text[])
+GROUP BY
+	pack
+ORDER BY
+	pack;
+
+-- Files that place $1 has of medium $2: its catalogue files; with $3 its
+-- archives as well.
+PREPARE remove_files AS
+SELECT
+	name
+FROM
+	place_file
+WHERE
+	place = $1
+	AND (name ~ ('^archives/' || $2 || '\.([0-9]+\.)?catalogue\.zst$')
+		OR ($3::boolean
+			AND name ~ ('^archives/(old/)?' || $2 || '\.')));
+
 -- Blobs that nothing uses, older than $1 days.
 PREPARE reclaim_list AS
 SELECT

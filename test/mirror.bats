@@ -343,6 +343,69 @@ whole() {
 	grep -q "$id" "$T/q/archives/removed.jsonl"
 }
 
+@test "remove --everywhere: at the places in reach, and what only it had at once" {
+	need_root
+	mount -t tmpfs none disk
+	own
+	mkdir two && cp src/sub/{1,2} two && echo other >two/other
+	expect 0 ntt-orchestrator -q two
+	N=$(sql "SELECT medium_hash FROM medium WHERE medium_hash <> '$H'")
+	expect 0 ntt-places -q add q "$T/q"
+	expect 0 ntt-mirror -q --all
+	only=$(b3sum --no-names <src/sub/7) both=$(b3sum --no-names <src/sub/1)
+	umount disk
+	expect 0 ntt-remove --yes --everywhere "$H"
+	has "$output" 'the place p may have it and is not in reach'
+	[ ! -e "$(blob_file "$only")" ]
+	[ -e "$NTT_HOME/by-hash/.trash/$only" ]
+	[ -e "$(blob_file "$both")" ]
+	[ -z "$(find "$T/q" -name "$only")" ]
+	[ -n "$(find "$T/q" -name "$both")" ]
+	[ -z "$(find "$T/q" "$NTT_HOME/raw" -name "$H*" ! -name '*.tar.zst')" ]
+	[ -e "$T/q/archives/$H.tar.zst" ]
+	[ -n "$(find "$T/q" -name "$N.catalogue.zst")" ]
+	[ "$(sql "SELECT count(*) FROM blobs WHERE blobid = '$only'")" = 0 ]
+	expect 0 ntt-mirror -q q
+	[ -z "$(find "$T/q" -name "$only")" ]
+	expect 0 ntt-mirror --check q
+	# again, with the archives
+	expect 0 ntt-remove --yes --everywhere --archive "$H"
+	[ -z "$(find "$T/q" "$NTT_HOME/archives" -name "$H*")" ]
+}
+
+@test "killed at steps of remove --everywhere: the same command finishes it" {
+	some 5
+	mkdir two && echo other >two/other && cp src/1 two
+	ntt-enum -q two feed0000 - | ntt-loader -q - feed0000 >/dev/null
+	ntt-copier -q -m feed0000
+	only=$(b3sum --no-names <src/3) both=$(b3sum --no-names <src/1)
+	expect 0 ntt-mirror -q p
+	status=0 killed=0
+	stepper count steps ntt-remove -q --yes --everywhere $M || status=$?
+	[ $status = 99 ]
+	last=$(cat steps)
+	for ((n = last - 1; n > last - 60; n -= 5)); do
+		ntt-enum -q src $M - | ntt-loader -q --force - $M >/dev/null
+		ntt-copier -q -m $M
+		ntt-mirror -q p
+		[ -e "$(copy "$only")" ]
+		status=0
+		stepper kill $n ntt-remove -q --yes --everywhere $M || status=$?
+		[ $status = 137 ] || [ $status = 99 ]
+		[ $status = 99 ] || killed=$((killed + 1))
+		again ntt-remove -q --yes --everywhere $M
+		[ ! -e "$(copy "$only")" ]
+		[ ! -e "$(blob_file "$only")" ]
+		[ -e "$(copy "$both")" ]
+		[ "$(sql "SELECT count(*) FROM blobs
+			WHERE blobid IN ('$only', '$both')")" = 1 ]
+	done
+	[ $killed -gt 6 ]
+	expect 0 ntt-mirror -q p
+	[ ! -e "$(copy "$only")" ]
+	expect 0 ntt-mirror -q --check p
+}
+
 @test "a medium that was removed is not sent any more" {
 	own
 	expect 0 ntt-remove --yes "$H"

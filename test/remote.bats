@@ -228,7 +228,7 @@ corrupt() {
 	expect 0 ntt-mirror -q p
 	id=$(b3sum --no-names <src/sub/7)
 	expect 0 ntt-remove --yes --content "$id"
-	has "$output" 'of the place p has it, and stays'
+	has "$output" 'of the place p has 1 of them, and stays'
 	expect 0 ntt-mirror -q p
 	ntt-db stop -q
 	rm -rf "$NTT_HOME"

@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "content.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,10 +17,10 @@
 #include "catalogue/catalogue_file.h"
 #include "catalogue/db.h"
 #include "catalogue/medium.h"
-#include "keep/depot.h"
 #include "sql/statements.h"
 #include "store/short_name.h"
 #include "store/store.h"
+#include "places.h"
 
 /* A path that has it. */
 struct name {
@@ -217,41 +216,6 @@ remove_rows(const struct content_removal *r, const struct found *f)
 	PQclear(media);
 }
 
-/* Those that are called "<id>" or "<id>.<date>". */
-static void
-unlink_kept(int store, const char *dir, const char *id)
-{
-	int fd = openat(store, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC |
-	    O_NOFOLLOW);
-	DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *e;
-
-	while (stream && (e = readdir(stream)))
-		if (!strncmp(e->d_name, id, STORE_ID) &&
-		    unlinkat(fd, e->d_name, 0) < 0)
-			die_errno("could not delete %s/%s: %m", dir,
-			    e->d_name);
-	if (stream)
-		closedir(stream);
-	else if (errno != ENOENT)
-		die_errno("could not open %s of the store: %m", dir);
-}
-
-static void
-delete_in(const struct store *store, const char *root, const char *id)
-{
-	char path[STORE_PATH];
-
-	store_path(path, id);
-	if (unlinkat(store->root, path, 0) < 0 && errno != ENOENT)
-		die_errno("could not delete blob %s of %s: %m", id,
-		    quoted(root));
-	unlink_kept(store->root, ".bad", id);
-	unlink_kept(store->root, STORE_TRASH, id);
-	if (store_sync(store) < 0)
-		die_errno("could not make that durable: %m");
-}
-
 static void
 delete_bytes(const char *id)
 {
@@ -260,77 +224,18 @@ delete_bytes(const char *id)
 
 	if (store_open(&store, root) < 0)
 		die_errno("could not open the store %s: %m", quoted(root));
-	delete_in(&store, root, id);
+	places_delete_blob(&store, root, id);
+	if (store_sync(&store) < 0)
+		die_errno("could not make that durable: %m");
 	store_close(&store);
-}
-
-/* ---- other places ---- */
-
-/* Nobody sends it there from now on. */
-static void
-lock_places(const struct content_removal *r, struct depots *d)
-{
-	size_t i;
-
-	if (depots_read(r->db, NULL, d) < 0)
-		db_die("could not list the places");
-	for (i = 0; i < d->count; i++) {
-		int locked = depot_lock(r->db, &d->list[i]);
-
-		if (locked < 0)
-			db_die("could not lock the place %s",
-			    d->list[i].name);
-		if (!locked)
-			die(EXIT_AGAIN, "an ntt-mirror is at work on %s",
-			    d->list[i].name);
-	}
-}
-
-/* Packs are not changed. */
-static void
-show_pack(const struct content_removal *r, const struct depot *p)
-{
-	PGresult *res = db_query(r->db, sql_places_where, p->name, r->id);
-
-	if (!res)
-		db_die("could not ask what %s has", p->name);
-	if (PQntuples(res) > 0)
-		printf("the pack %s of the place %s has it, and stays\n",
-		    db_text(res, 0, 0), p->name);
-	PQclear(res);
-}
-
-static void
-delete_copies(const struct content_removal *r, struct depots *d)
-{
-	char ids[1][STORE_ID + 1], *why;
-	size_t i;
-
-	snprintf(ids[0], sizeof ids[0], "%s", r->id);
-	for (i = 0; i < d->count; i++) {
-		struct depot *p = &d->list[i];
-
-		if (p->remote) {
-			show_pack(r, p);
-			continue;
-		}
-		if (depot_open(p, &why)) {
-			delete_in(&p->store, p->path, r->id);
-			if (depot_holds_not(r->db, p, ids, 1) < 0)
-				db_die("could not record what %s has",
-				    p->name);
-			continue;
-		}
-		printf("the place %s may have it and is not in reach: %s; the "
-		    "same command removes it there later\n", p->name, why);
-		free(why);
-	}
-	fflush(stdout);
 }
 
 int
 content_remove(const struct content_removal *r)
 {
+	char ids[1][STORE_ID + 1];
+	const struct places_removal copies = { .db = r->db, .ids = ids,
+		.count = 1 };
 	struct depots places;
 	struct found f;
 	int archives;
@@ -343,13 +248,14 @@ content_remove(const struct content_removal *r)
 		return EXIT_DONE;
 	confirm(r);
 	refuse_copiers(r);
-	lock_places(r, &places);
+	places_lock(r->db, &places);
 	/* names first: rows lead whoever was interrupted back to them */
 	unlink_names(&f);
 	if (f.has_row || f.count > 0)
 		remove_rows(r, &f);
 	delete_bytes(r->id);
-	delete_copies(r, &places);
+	snprintf(ids[0], sizeof ids[0], "%s", r->id);
+	places_remove(&copies, &places);
 	depots_free(&places);
 	for (i = 0; i < f.count; i++) {
 		/* names of one medium follow each other */

@@ -31,10 +31,11 @@
 #include "sql/statements.h"
 #include "store/store.h"
 #include "content.h"
+#include "places.h"
 
 static struct {
 	const char *medium, *content, *reason;
-	int archive, yes, dry_run, force;
+	int archive, everywhere, yes, dry_run, force;
 } opt;
 
 static PGconn *db;
@@ -43,6 +44,9 @@ static char *removed_by;
 static char inodes[24] = "0", paths[24] = "0", only[24] = "0",
     only_bytes[24] = "0";
 static uint64_t not_good;
+/* --everywhere */
+static struct places_removal copies;
+static struct depots places;
 
 static const struct prog_option options[] = {
 	OPT_MEDIUM,
@@ -52,6 +56,8 @@ static const struct prog_option options[] = {
 	{ 0, "reason", "TEXT", "why, for the record", OPT_TEXT(&opt.reason) },
 	{ 0, "archive", NULL, "delete its archive too",
 		OPT_FLAG(&opt.archive) },
+	{ 0, "everywhere", NULL, "at other places as well, and what only it "
+		"had goes now", OPT_FLAG(&opt.everywhere) },
 	{ 0, "yes", NULL, "do not ask; the medium is named by its whole hash",
 		OPT_FLAG(&opt.yes) },
 	{ 0, "force", NULL, "though some of its blobs are not good",
@@ -235,6 +241,67 @@ lock_medium(void)
 	mounted_free(&mounts);
 }
 
+/* ---- --everywhere ---- */
+
+/* The places first: as long as the rows are there it is done again. */
+static void
+remove_copies(void)
+{
+	char *sql = medium_loaded(db, m.hash) == 1 ?
+	    sql_for(sql_remove_alone, m.hash) : NULL;
+	PGresult *res = sql ? db_query(db, sql) : NULL;
+	int row;
+
+	if (sql && !res)
+		db_die("could not list what only %s has", m.hash);
+	copies = (struct places_removal){ .db = db, .medium = m.hash,
+		.count = sql ? (size_t)PQntuples(res) : 0,
+		.archive = opt.archive };
+	copies.ids = xcalloc(copies.count + 1, sizeof *copies.ids);
+	for (row = 0; row < (int)copies.count; row++)
+		snprintf(copies.ids[row], sizeof *copies.ids, "%s",
+		    db_text(res, row, 0));
+	PQclear(res);
+	free(sql);
+	places_lock(db, &places);
+	places_remove(&copies, &places);
+}
+
+/* What remove_rows() marked: into the trash. */
+static void
+reclaim_now(void)
+{
+	/* older than all but those of 1970 */
+	char *argv[] = { (char *)"ntt-reclaim", (char *)"--quiet",
+		(char *)"--days", (char *)"20000", NULL };
+
+	if (run(argv, NULL) != 0)
+		die(EXIT_FAILED, "ntt-reclaim failed: the contents that only "
+		    "%s had are in the store", m.hash);
+}
+
+/* The lists of what it had. */
+static void
+remove_lists(void)
+{
+	unsigned int number = 1;
+	char *raw = medium_raw(m.hash), *file;
+	int rc;
+
+	if (unlink(raw) < 0 && errno != ENOENT)
+		die_errno("could not delete %s: %m", quoted(raw));
+	free(raw);
+	do {
+		file = medium_catalogue(m.hash, number++);
+		rc = unlink(file);
+		if (rc < 0 && errno != ENOENT)
+			die_errno("could not delete %s: %m", quoted(file));
+		if (rc == 0)
+			fsync_parent(file);
+		free(file);
+	} while (rc == 0 || number == 2);
+}
+
 static int
 do_for(const char *statement)
 {
@@ -242,6 +309,16 @@ do_for(const char *statement)
 	int rc = db_do(db, sql);
 
 	free(sql);
+	return rc;
+}
+
+static int
+mark_alone(void)
+{
+	char *ids = places_ids(&copies);
+	int rc = copies.count ? db_do(db, sql_remove_now, ids) : 0;
+
+	free(ids);
 	return rc;
 }
 
@@ -262,6 +339,7 @@ remove_rows(void)
 	    (!loaded || do_for(sql_remove_count_down) == 0) &&
 	    db_do(db, "SELECT catalogue_drop_partitions($1)", m.hash) == 0 &&
 	    db_do(db, sql_remove_unlink, m.hash) == 0 &&
+	    mark_alone() == 0 &&
 	    db_do(db, sql_remove_minutes, m.hash) == 0 &&
 	    db_do(db, sql_remove_medium, m.hash) == 0 && db_commit(db) == 0;
 	if (!ok)
@@ -371,6 +449,11 @@ finish_removal(void)
 	remove_tree();
 	m.archive_path = medium_archive(m.hash);
 	remove_archive();
+	if (opt.everywhere) {
+		remove_copies();
+		remove_lists();
+		reclaim_now();
+	}
 	say("%s is removed", m.hash);
 }
 
@@ -405,7 +488,7 @@ parse_options(int argc, char **argv)
 	prog_operands(0, 0);
 	if (opt.content && (opt.medium || opt.archive || opt.force))
 		die_usage("--content goes with no medium, --archive or "
-		    "--force");
+		    "--force; it always is --everywhere");
 	if (opt.content && (hex_decode(id, opt.content, sizeof id) < 0 ||
 	    !strcmp(opt.content, store_empty_id)))
 		die_usage("%s is not the id of a blob that can go",
@@ -435,12 +518,21 @@ main(int argc, char **argv)
 	need_stores();
 	confirm();
 	lock_medium();
+	if (opt.everywhere)
+		remove_copies();
 	remove_rows();
 	write_list();
 	remove_tree();
 	remove_archive();
-	say("%s is removed; \"ntt-reclaim\" takes back the room of what only "
-	    "it had", m.hash);
+	if (opt.everywhere) {
+		remove_lists();
+		reclaim_now();
+		say("%s is removed; what only it had is in the trash of the "
+		    "store, and \"ntt-reclaim --empty\" deletes it", m.hash);
+	} else {
+		say("%s is removed; \"ntt-reclaim\" takes back the room of "
+		    "what only it had", m.hash);
+	}
 	medium_free(&m);
 	free(removed_by);
 	PQfinish(db);

@@ -271,3 +271,16 @@ remote_move(const char *object, const char *to)
 	free(b);
 	return status;
 }
+
+int
+remote_delete(const char *object)
+{
+	char *path = xasprintf("%s%s", base, object);
+	char *argv[] = { (char *)"rclone", (char *)"deletefile", (char *)"-q",
+		path, NULL };
+	int status = run(argv, NULL);
+
+	free(path);
+	return status == REMOTE_NO_OBJECT || status == REMOTE_NO_DIRECTORY ?
+	    0 : status;
+}

@@ -44,6 +44,7 @@ void remote_abort(struct remote_io *io);
 int remote_read(const char *object, struct buf *out, size_t max);
 int remote_list(const char *directory, struct buf *out, size_t max);
 int remote_move(const char *object, const char *to);
+int remote_delete(const char *object);
 
 /* Statuses of rclone(1): neither is a failure. */
 enum { REMOTE_NO_DIRECTORY = 3, REMOTE_NO_OBJECT = 4 };
