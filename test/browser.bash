@@ -17,9 +17,10 @@ browser_start() {
 	local port dir
 	dir=$(mktemp -d "${BATS_FILE_TMPDIR:-/tmp}/browser.XXXXXX")
 	# no descriptor of bats for processes that may outlive a test
+	: >"$dir/log"
 	chromedriver --port=0 >"$dir/log" 2>&1 3>&- 4>&- </dev/null &
 	BROWSER_PID=$!
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 1200; i++)); do
 		port=$(sed -n 's/.*started successfully on port \([0-9]*\).*/\1/p' \
 			"$dir/log")
 		[ -z "$port" ] || break

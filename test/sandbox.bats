@@ -644,8 +644,10 @@ chain() {
 	expect 3 "${me[@]}" ntt-orchestrator -q --no-archive --sandbox \
 		--image "$T/img/x.img" 3>&-
 	expect 0 "${me[@]}" ntt-recover-failed list-damaged -m "$hash"
-	[ "$output" = '4096-4607 "p1/d/a long name"
-4096-6143 "p2/d/a long name"' ]
+	diff <(echo "$output") - <<-'END'
+	4096-4607 "p1/d/a long name"
+	4096-6143 "p2/d/a long name"
+	END
 }
 
 @test "a CD of several sessions: the files of all" {

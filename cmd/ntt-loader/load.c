@@ -59,18 +59,6 @@ find_blockers(struct load *l, struct buf *out)
 	free(pid);
 }
 
-/* The server is told, and not waited for: it may be what hangs. */
-static void
-cancel(struct load *l)
-{
-	PGcancel *c = PQgetCancel(l->db);
-	char why[256];
-
-	if (c)
-		PQcancel(c, why, sizeof why);
-	PQfreeCancel(c);
-}
-
 static void
 discard_results(PGconn *db)
 {
@@ -97,10 +85,13 @@ await(struct load *l, int how)
 		struct pollfd p = { .fd = PQsocket(l->db), .events = POLLIN };
 
 		poll(&p, 1, TICK_MS);
-		if (sig_caught() && !(how & WAIT_FIRM)) {
-			cancel(l);
+		/*
+		 * The server sees within a second that the connection is closed
+		 * (loader_notice_death).  PQcancel() would wait for it, and it
+		 * may be what hangs.
+		 */
+		if (sig_caught() && !(how & WAIT_FIRM))
 			return fail(l, EINTR);
-		}
 		if (p.revents && !PQconsumeInput(l->db))
 			break;
 		if (!told && monotonic_ms() - begun >= TELL_AFTER_MS) {

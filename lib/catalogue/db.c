@@ -458,6 +458,21 @@ hide_secrets(void)
 	free(open);
 }
 
+/* A server that was killed takes a moment to end, one that starts to answer. */
+static enum cluster_state
+settled_cluster(void)
+{
+	enum { MOST_MS = 3000, PAUSE_US = 50000 };
+	int64_t begun = monotonic_ms();
+	enum cluster_state state = cluster_state();
+
+	while (state == CLUSTER_BUSY && monotonic_ms() - begun < MOST_MS) {
+		usleep(PAUSE_US);
+		state = cluster_state();
+	}
+	return state;
+}
+
 PGconn *
 db_connect(int start)
 {
@@ -466,14 +481,18 @@ db_connect(int start)
 	PGconn *db = connect_as_invoker(1);
 
 	if (PQstatus(db) != CONNECTION_OK && start &&
-	    config_private_cluster() && cluster_state() == CLUSTER_DOWN) {
+	    config_private_cluster()) {
+		enum cluster_state state = settled_cluster();
 		struct spawn_io io = SPAWN_INHERIT;
 
 		io.in = SPAWN_NULL;
 		io.out = SPAWN_NULL;
-		PQfinish(db);
-		run(start_argv, &io);
-		db = connect_as_invoker(1);
+		if (state == CLUSTER_DOWN)
+			run(start_argv, &io);
+		if (state == CLUSTER_DOWN || state == CLUSTER_UP) {
+			PQfinish(db);
+			db = connect_as_invoker(1);
+		}
 	}
 	if (PQstatus(db) != CONNECTION_OK) {
 		if (config_private_cluster() &&
