@@ -450,7 +450,7 @@ archive_image_layout(struct archive_image *a, const char *dir,
 			continue;
 		}
 		if (layout_confined(l, a->skeleton, a->size, NULL,
-		    LAYOUT_MS) < 0)
+		    LAYOUT_MS, NULL) < 0)
 			return fail(a, errno, "its layout could not be "
 			    "recognised");
 	}

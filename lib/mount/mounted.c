@@ -14,11 +14,12 @@
 #include "base/medium_files.h"
 #include "base/mountinfo.h"
 #include "base/spawn.h"
+#include "image/image_open.h"
 #include "image/layout.h"
 #include "mount/fs_mount.h"
 #include "mount/sandbox_missing.h"
 
-enum { MAX_BYTES = 16 << 20 };
+enum { MAX_BYTES = 16 << 20, SEARCH_MS = 10000 };
 
 static const char helper[] = "ntt-mount-helper";
 static const char sandbox[] = "ntt-sandbox";
@@ -159,9 +160,9 @@ is_below(const char *path, const char *dir)
 	return !strncmp(path, dir, len) && (!path[len] || path[len] == '/');
 }
 
-/* What is mounted there is a sandbox's, which only it can take away. */
+/* The medium is mounted, from this source; NULL: from any. */
 static int
-in_sandbox(const char *hash)
+is_mounted(const char *hash, const char *source)
 {
 	char *root = realpath(config_get(CONFIG_MOUNT_ROOT), NULL);
 	char *point = path_join(root ? root : "/", hash);
@@ -172,7 +173,8 @@ in_sandbox(const char *hash)
 
 	if (mountinfo_read(&m) == 0)
 		for (i = 0; i < m.count; i++)
-			if (!strcmp(m.entries[i].source, sandbox) &&
+			if ((!source ||
+			    !strcmp(m.entries[i].source, source)) &&
 			    (is_below(m.entries[i].point, point) ||
 			    is_below(m.entries[i].point, failing)))
 				yes = 1;
@@ -204,11 +206,12 @@ could_not_run(struct mounted *m, const char *program, int with_sudo)
 
 static int
 call(struct mounted *m, const char *program, const char *verb,
-    const char *hash, const char *image, int timeout, int with_sudo)
+    const char *hash, const char *image, int timeout, int with_sudo,
+    const char *found)
 {
 	struct buf out = BUF_INIT;
-	char *path = program_path(program), *limit = NULL;
-	const char *argv[11];
+	char *path = program_path(program), *limit = NULL, *option = NULL;
+	const char *argv[12];
 	int n = 0, rc, status;
 
 	memset(m, 0, sizeof *m);
@@ -220,6 +223,8 @@ call(struct mounted *m, const char *program, const char *verb,
 	argv[n++] = path ? path : program;
 	if (timeout > 0)
 		argv[n++] = limit = xasprintf("--timeout=%d", timeout);
+	if (found)
+		argv[n++] = option = xasprintf("--found=%s", found);
 	if (!strcmp(verb, "mount"))
 		argv[n++] = "--object";
 	argv[n++] = "--";
@@ -241,6 +246,7 @@ call(struct mounted *m, const char *program, const char *verb,
 	buf_free(&out);
 	free(path);
 	free(limit);
+	free(option);
 	return rc;
 }
 
@@ -249,7 +255,41 @@ by_helper(struct mounted *m, const char *verb, const char *hash,
     const char *image, int timeout)
 {
 	return call(m, helper, verb, hash, image, timeout,
-	    geteuid() != 0 && strcmp(verb, "status"));
+	    geteuid() != 0 && strcmp(verb, "status"), NULL);
+}
+
+/*
+ * What no table of the image leads to: searched for here, so that who has
+ * root rights need not.  NULL: it is not known, and the helper searches.
+ */
+static char *
+search(const char *image, int timeout)
+{
+	struct layout *l = xmalloc(sizeof *l);
+	char *found = NULL;
+	const char *why;
+	struct image im;
+
+	if (image_open(&im, image, 1, &why) == 0) {
+		if (layout_confined(l, im.fd, im.size, NULL, timeout > 0 ?
+		    timeout * 1000 : SEARCH_MS, NULL) == 0)
+			found = layout_found_text(l);
+		image_close(&im);
+	}
+	free(l);
+	return found;
+}
+
+static int
+mount_by_helper(struct mounted *m, const char *hash, const char *image,
+    int timeout)
+{
+	char *found = is_mounted(hash, NULL) ? NULL : search(image, timeout);
+	int rc = call(m, helper, "mount", hash, image, timeout,
+	    geteuid() != 0, found);
+
+	free(found);
+	return rc;
 }
 
 /*
@@ -337,7 +377,8 @@ without_helper(struct mounted *m, const char *hash, const char *image,
 	struct mounted other;
 	char *why;
 
-	if (call(&other, sandbox, "mount", hash, image, timeout, 0) == 0 &&
+	if (call(&other, sandbox, "mount", hash, image, timeout, 0,
+	    NULL) == 0 &&
 	    !other.error) {
 		mounted_free(m);
 		*m = other;
@@ -367,7 +408,8 @@ with_more(struct mounted *m, const char *hash, const char *image,
 		}
 		mounted_free(&other);
 	}
-	if (call(&other, sandbox, "mount", hash, image, timeout, 0) == 0 &&
+	if (call(&other, sandbox, "mount", hash, image, timeout, 0,
+	    NULL) == 0 &&
 	    mounted_count(&other) > before) {
 		mounted_free(m);
 		*m = other;
@@ -376,12 +418,12 @@ with_more(struct mounted *m, const char *hash, const char *image,
 	if (mounted_count(&other) > 0) {
 		struct mounted gone;
 
-		call(&gone, sandbox, "unmount", hash, NULL, 0, 0);
+		call(&gone, sandbox, "unmount", hash, NULL, 0, 0, NULL);
 		mounted_free(&gone);
 	}
 	if (before > 0) {
 		mounted_free(m);
-		rc = by_helper(m, "mount", hash, image, timeout);
+		rc = mount_by_helper(m, hash, image, timeout);
 	}
 	add_reasons(m, &other);
 	mounted_free(&other);
@@ -392,7 +434,7 @@ static int
 mount_somehow(struct mounted *m, const char *hash, const char *image,
     int timeout)
 {
-	int rc = by_helper(m, "mount", hash, image, timeout);
+	int rc = mount_by_helper(m, hash, image, timeout);
 	char *missing = sandbox_missing();
 
 	if (missing) {
@@ -413,8 +455,8 @@ mounted_call(struct mounted *m, const char *verb, const char *hash,
 {
 	export_configuration();
 	if ((use_sandbox && !strcmp(verb, "mount")) ||
-	    (hash && strcmp(verb, "status") && in_sandbox(hash)))
-		return call(m, sandbox, verb, hash, image, timeout, 0);
+	    (hash && strcmp(verb, "status") && is_mounted(hash, sandbox)))
+		return call(m, sandbox, verb, hash, image, timeout, 0, NULL);
 	if (!strcmp(verb, "mount"))
 		return mount_somehow(m, hash, image, timeout);
 	return by_helper(m, verb, hash, image, timeout);

@@ -21,7 +21,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fd < 0 || size > IMAGE ||
 	    write(fd, data, size) != (ssize_t)size || ftruncate(fd, IMAGE) < 0)
 		goto out;
-	if (layout_recognise(&l, fd, IMAGE, 100) < 0)
+	if (layout_recognise(&l, fd, IMAGE, 100, NULL) < 0)
 		goto out;
 	for (i = 0; i < l.count; i++) {
 		const struct volume *v = &l.volumes[i];
