@@ -214,3 +214,20 @@ tempfile_abort(struct tempfile *t)
 	close(t->fd);
 	forget(t);
 }
+
+int
+tempfile_unnamed(const char *dir)
+{
+	char *name;
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR &&
+	    errno != EINVAL))
+		return fd;
+	name = path_join(dir, ".ntt.XXXXXX");
+	fd = mkostemp(name, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(name);
+	free(name);
+	return fd;
+}
