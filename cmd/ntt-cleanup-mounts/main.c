@@ -7,7 +7,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "base/diag.h"
 #include "base/fsutil.h"
 #include "base/json.h"
+#include "base/json_read.h"
 #include "base/lock.h"
 #include "base/medium_files.h"
 #include "base/medium_name.h"
@@ -285,10 +285,8 @@ clean_media(void)
 static void
 report_loop(const json_t *loop)
 {
-	const char *device = json_string_value(json_object_get(loop,
-	    "device"));
-	const char *reason = json_string_value(json_object_get(loop,
-	    "reason"));
+	const char *device = json_read_text(loop, "device");
+	const char *reason = json_read_text(loop, "reason");
 
 	if (device)
 		report("device", device, reason ? "kept" : opt.dry_run ?

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/fsutil.h"
+#include "base/json_read.h"
 #include "base/log.h"
 #include "base/procstat.h"
 
@@ -32,18 +32,6 @@ static const struct {
 /* Stages that are failures although they are not called so. */
 static const enum log_event failures[] = { LOG_FINDING, LOG_ENUM_ERROR,
 	LOG_LOAD_BLOCKED };
-
-static const char *
-text_of(const json_t *line, const char *key)
-{
-	return json_string_value(json_object_get(line, key));
-}
-
-static int64_t
-number_of(const json_t *line, const char *key)
-{
-	return key ? json_integer_value(json_object_get(line, key)) : 0;
-}
 
 /* "2026-11-20T20:55:01.123Z"; 0 if it is none. */
 static int64_t
@@ -89,7 +77,7 @@ note_activity(struct dash_logs *l, const json_t *line, const char *prog,
     int pid, const char *stage, int64_t at)
 {
 	struct dash_activity *a = activity_of(l, prog, pid);
-	const char *medium = text_of(line, "medium");
+	const char *medium = json_read_text(line, "medium");
 	size_t i;
 
 	if (!a->since)
@@ -103,8 +91,8 @@ note_activity(struct dash_logs *l, const json_t *line, const char *prog,
 		if (strcmp(stage, log_event_name(measures[i].stage)))
 			continue;
 		a->unit = measures[i].unit;
-		a->done = number_of(line, measures[i].done);
-		a->all = number_of(line, measures[i].all);
+		a->done = json_read_i64(line, measures[i].done);
+		a->all = json_read_i64(line, measures[i].all);
 	}
 }
 
@@ -131,7 +119,7 @@ put_reason(struct buf *b, const json_t *line)
 	size_t i;
 
 	for (i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-		text = text_of(line, keys[i]);
+		text = json_read_text(line, keys[i]);
 		if (!text || !*text)
 			continue;
 		if (b->len)
@@ -146,7 +134,7 @@ static void
 note_failure(struct dash_logs *l, const json_t *line, const char *prog,
     int pid, const char *stage, int64_t at)
 {
-	const char *medium = text_of(line, "medium");
+	const char *medium = json_read_text(line, "medium");
 	struct dash_event *e;
 	struct buf b = BUF_INIT;
 
@@ -176,10 +164,10 @@ static void
 parse_line(struct dash_logs *l, const char *text, size_t len)
 {
 	json_t *line = json_loadb(text, len, 0, NULL);
-	const char *prog = text_of(line, "prog");
-	const char *stage = text_of(line, "stage");
-	int64_t pid = number_of(line, "pid");
-	int64_t at = time_of(text_of(line, "ts"));
+	const char *prog = json_read_text(line, "prog");
+	const char *stage = json_read_text(line, "stage");
+	int64_t pid = json_read_i64(line, "pid");
+	int64_t at = time_of(json_read_text(line, "ts"));
 
 	if (prog && stage && at && pid > 0 && pid < 1 << 30) {
 		note_activity(l, line, prog, (int)pid, stage, at);

@@ -1,13 +1,13 @@
 #define _GNU_SOURCE
 #include "log.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/json_read.h"
 #include "base/log.h"
 
 /*
@@ -50,17 +50,9 @@ time_of(const char *text)
 static const char *
 text_of(const json_t *event, const char *key)
 {
-	const char *text = json_string_value(json_object_get(event, key));
+	const char *text = json_read_text(event, key);
 
 	return text ? text : "";
-}
-
-static uint64_t
-number_of(const json_t *event, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(event, key));
-
-	return n > 0 ? (uint64_t)n : 0;
 }
 
 static void
@@ -77,11 +69,13 @@ note_end(struct report_stage_log *s, const json_t *event, double began,
 		return;
 	}
 	s->seconds = began >= 0 && ended >= began ? ended - began : -1;
-	s->rows = number_of(event, "rows") + number_of(event, "records") +
-	    number_of(event, "verified");
-	s->bytes = number_of(event, "bytes") + number_of(event, "size");
-	s->findings = number_of(event, "mismatch") +
-	    number_of(event, "missing") + number_of(event, "unreadable");
+	s->rows = json_read_u64(event, "rows") +
+	    json_read_u64(event, "records") +
+	    json_read_u64(event, "verified");
+	s->bytes = json_read_u64(event, "bytes") + json_read_u64(event, "size");
+	s->findings = json_read_u64(event, "mismatch") +
+	    json_read_u64(event, "missing") +
+	    json_read_u64(event, "unreadable");
 }
 
 static void

@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "mount/mounted.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "base/config.h"
 #include "base/exits.h"
 #include "base/fsutil.h"
+#include "base/json_read.h"
 #include "base/medium_files.h"
 #include "base/mountinfo.h"
 #include "base/spawn.h"
@@ -24,22 +24,6 @@ enum { MAX_BYTES = 16 << 20, SEARCH_MS = 10000 };
 static const char helper[] = "ntt-mount-helper";
 static const char sandbox[] = "ntt-sandbox";
 static int use_sandbox;
-
-static char *
-string_of(const json_t *object, const char *key)
-{
-	const char *s = json_string_value(json_object_get(object, key));
-
-	return s ? xstrdup(s) : NULL;
-}
-
-static uint64_t
-number_of(const json_t *object, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(object, key));
-
-	return n > 0 ? (uint64_t)n : 0;
-}
 
 static char *
 detail_of(const json_t *object)
@@ -65,45 +49,44 @@ detail_of(const json_t *object)
 static int
 take_partition(struct mounted_partition *p, const json_t *object)
 {
-	p->num = (unsigned int)number_of(object, "num");
-	p->device = string_of(object, "device");
-	p->mount = string_of(object, "mount");
-	p->fstype = string_of(object, "fstype");
-	p->status = string_of(object, "status");
-	p->start = number_of(object, "start");
-	p->size = number_of(object, "size");
-	p->uuid = string_of(object, "uuid");
-	p->label = string_of(object, "label");
-	p->reason = string_of(object, "reason");
-	p->also = string_of(object, "also");
-	p->by = string_of(object, "by");
+	p->num = (unsigned int)json_read_u64(object, "num");
+	p->device = json_read_copy(object, "device");
+	p->mount = json_read_copy(object, "mount");
+	p->fstype = json_read_copy(object, "fstype");
+	p->status = json_read_copy(object, "status");
+	p->start = json_read_u64(object, "start");
+	p->size = json_read_u64(object, "size");
+	p->uuid = json_read_copy(object, "uuid");
+	p->label = json_read_copy(object, "label");
+	p->reason = json_read_copy(object, "reason");
+	p->also = json_read_copy(object, "also");
+	p->by = json_read_copy(object, "by");
 	p->detail = detail_of(object);
-	p->lost = number_of(object, "lost");
-	p->failing = string_of(object, "failing");
-	p->failing_reason = string_of(object, "failing_reason");
-	p->refused_from = number_of(object, "refused_from");
-	p->refused_to = number_of(object, "refused_to");
+	p->lost = json_read_u64(object, "lost");
+	p->failing = json_read_copy(object, "failing");
+	p->failing_reason = json_read_copy(object, "failing_reason");
+	p->refused_from = json_read_u64(object, "refused_from");
+	p->refused_to = json_read_u64(object, "refused_to");
 	return p->status ? 0 : -1;
 }
 
 static int
 take_object(struct mounted *m, const json_t *object)
 {
-	const char *layout = json_string_value(json_object_get(object,
-	    "layout"));
+	const char *layout = json_read_text(object, "layout");
 	const json_t *list = json_object_get(object, "partitions"), *one;
 	size_t i;
 
-	if (json_integer_value(json_object_get(object, "schema")) != 1 ||
+	if (json_read_i64(object, "schema") != 1 ||
 	    !json_is_array(list))
 		return -1;
 	m->layout = !layout ? LAYOUT_NONE : !strcmp(layout, "multi") ?
 	    LAYOUT_MULTI : LAYOUT_SINGLE;
-	m->already = json_is_true(json_object_get(object, "already"));
-	m->table = string_of(object, "table");
-	m->finding = string_of(object, "finding");
-	m->refused = string_of(object, "refused");
-	m->error = string_of(object, "error");
+	m->already = json_read_true(object, "already");
+	m->table = json_read_copy(object, "table");
+	m->finding = json_read_copy(object, "finding");
+	m->refused = json_read_copy(object, "refused");
+	m->error = json_read_copy(object, "error");
 	m->partitions = xcalloc(json_array_size(list),
 	    sizeof *m->partitions);
 	json_array_foreach(list, i, one) {
