@@ -17,7 +17,7 @@
 #include "base/tempfile.h"
 #include "catalogue/catalogue_file.h"
 #include "catalogue/db.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 
 static int
 below(const char *path, enum config_key key)
@@ -395,7 +395,6 @@ archive_source_hash(const struct archive_source *s, char hex[65],
     int (*stop)(void))
 {
 	enum { CHUNK = 1 << 20 };
-	uint8_t hash[BLAKE3_OUT_LEN];
 	char *bytes = xmalloc(CHUNK);
 	blake3_hasher h;
 	off_t at = 0;
@@ -414,8 +413,7 @@ archive_source_hash(const struct archive_source *s, char hex[65],
 	free(bytes);
 	if (n < 0)
 		return -1;
-	blake3_hasher_finalize(&h, hash, sizeof hash);
-	hex_encode(hex, hash, sizeof hash);
+	blake3_hex(&h, hex);
 	return 0;
 }
 

@@ -26,6 +26,7 @@
 #include "base/prog.h"
 #include "base/progress.h"
 #include "base/sig.h"
+#include "base/words.h"
 #include "batch.h"
 #include "catalogue/content.h"
 #include "catalogue/db.h"
@@ -355,7 +356,7 @@ begin(const struct content *c)
 	    (const char *const *)words, path);
 	if (pool_start(&pool, argv, job) < 0)
 		die_errno("could not run %s: %m", quoted(argv[0]));
-	confine_argv_free(argv);
+	words_free(argv);
 	free(path);
 }
 
@@ -371,7 +372,7 @@ run_program(void)
 	struct content c;
 	int more = 1;
 
-	todo_plan(&each.todo, sql_each_plan, &tool, each.failed, each.again);
+	todo_plan(&each.todo, "", &tool, each.failed, each.again);
 	batch_tool(&tool);
 	pool.confine = &each.confine;
 	pool.timeout = each.timeout;
@@ -449,7 +450,7 @@ show_answers(void)
 	PGresult *res;
 	int rows, row;
 
-	todo_plan(&each.todo, sql_each_plan, &tool, 0, 0);
+	todo_plan(&each.todo, "", &tool, 0, 0);
 	each.print = 1;
 	do {
 		res = db_query(each.db, sql_each_show, tool.name,

@@ -25,7 +25,7 @@
 #include "base/progress.h"
 #include "base/sig.h"
 #include "catalogue/db.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 #include "image/container.h"
 #include "image/content_probe.h"
 #include "sql/statements.h"
@@ -1070,7 +1070,6 @@ make_joined(struct opening *o)
 static void
 take_fingerprint(const struct opening *o, char hex[65])
 {
-	uint8_t sum[BLAKE3_OUT_LEN];
 	char *bytes = xmalloc(CHUNK);
 	blake3_hasher h;
 	uint64_t at = 0;
@@ -1088,8 +1087,7 @@ take_fingerprint(const struct opening *o, char hex[65])
 	if (n < 0)
 		die_errno("could not read the raw image of %s: %m",
 		    quoted(o->path));
-	blake3_hasher_finalize(&h, sum, sizeof sum);
-	hex_encode(hex, sum, sizeof sum);
+	blake3_hex(&h, hex);
 	free(bytes);
 }
 

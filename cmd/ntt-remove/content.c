@@ -18,6 +18,7 @@
 #include "catalogue/catalogue_file.h"
 #include "catalogue/db.h"
 #include "catalogue/medium.h"
+#include "catalogue/queue.h"
 #include "keep/depot.h"
 #include "sql/statements.h"
 #include "store/short_name.h"
@@ -146,13 +147,10 @@ confirm(const struct content_removal *r)
 static void
 refuse_copiers(const struct content_removal *r)
 {
-	PGresult *res = db_query(r->db, sql_content_copiers);
-	int n;
+	int n = queue_workers(r->db, NULL);
 
-	if (!res)
+	if (n < 0)
 		db_die("could not look for copiers");
-	n = (int)db_int(res, 0, 0);
-	PQclear(res);
 	if (n > 0)
 		die(EXIT_AGAIN, "%d copiers are at work: stop them first "
 		    "(ntt-stop-workers), or wait", n);

@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "archive/seekable.h"
 #include "base/diag.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 
 struct reader {
 	struct seekable *in;
@@ -197,7 +197,6 @@ static int
 prove_member(struct reader *r, struct archive_entry *e,
     const struct archive_member *want)
 {
-	uint8_t hash[BLAKE3_OUT_LEN];
 	char hex[ARCHIVE_HEX + 1];
 	const void *bytes;
 	blake3_hasher h;
@@ -225,8 +224,7 @@ prove_member(struct reader *r, struct archive_entry *e,
 		return fail_tar(r);
 	hash_zeros(&h, want->size - at);
 	r->done += want->size;
-	blake3_hasher_finalize(&h, hash, sizeof hash);
-	hex_encode(hex, hash, sizeof hash);
+	blake3_hex(&h, hex);
 	if (strcmp(hex, want->blake3))
 		return fail(r, EBADMSG, "it has BLAKE3 %s, in the manifest "
 		    "%s", hex, want->blake3);
