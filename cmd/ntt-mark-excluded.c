@@ -533,9 +533,7 @@ main(int argc, char **argv)
 	parse_options(argc, argv);
 	if (opt.patterns)
 		load_patterns(opt.patterns);
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	if (!opt.all)
 		name = medium_named_hash(db, opt.medium);
 	/* the whole of a cursor is wanted, not its beginning */

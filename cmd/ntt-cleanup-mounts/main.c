@@ -326,9 +326,7 @@ main(int argc, char **argv)
 	prog_operands(0, 0);
 	prog_config();
 	sig_catch();
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	json_begin_object(&object, NULL);
 	json_u64(&object, "schema", 1);
 	json_bool(&object, "dry_run", opt.dry_run);

@@ -33,17 +33,6 @@ static const struct {
 static const enum log_event failures[] = { LOG_FINDING, LOG_ENUM_ERROR,
 	LOG_LOAD_BLOCKED };
 
-/* "2026-11-20T20:55:01.123Z"; 0 if it is none. */
-static int64_t
-time_of(const char *text)
-{
-	struct tm tm = { 0 };
-	const char *end = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) :
-	    NULL;
-
-	return end && (*end == '.' || *end == 'Z') ? timegm(&tm) : 0;
-}
-
 static struct dash_activity *
 activity_of(struct dash_logs *l, const char *prog, int pid)
 {
@@ -167,9 +156,10 @@ parse_line(struct dash_logs *l, const char *text, size_t len)
 	const char *prog = json_read_text(line, "prog");
 	const char *stage = json_read_text(line, "stage");
 	int64_t pid = json_read_i64(line, "pid");
-	int64_t at = time_of(json_read_text(line, "ts"));
+	const char *ts = json_read_text(line, "ts");
+	int64_t at = ts ? (int64_t)log_time(ts) : 0;
 
-	if (prog && stage && at && pid > 0 && pid < 1 << 30) {
+	if (prog && stage && at > 0 && pid > 0 && pid < 1 << 30) {
 		note_activity(l, line, prog, (int)pid, stage, at);
 		if (is_failure(stage))
 			note_failure(l, line, prog, (int)pid, stage, at);

@@ -32,14 +32,6 @@ enum {
 static const char content[] = "/content";
 
 static int
-is_below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return !strncmp(path, dir, len) && path[len] == '/';
-}
-
-static int
 is_visible(const char *path)
 {
 	static const char *const seen[] = { "/usr", "/etc", "/bin", "/sbin",
@@ -47,7 +39,7 @@ is_visible(const char *path)
 	size_t i;
 
 	for (i = 0; i < sizeof seen / sizeof seen[0]; i++)
-		if (is_below(path, seen[i]))
+		if (path_is_below(path, seen[i]))
 			return 1;
 	return 0;
 }

@@ -209,10 +209,8 @@ take(const struct found *e)
 static void
 choose(void)
 {
-	PGconn *db = db_open();
+	PGconn *db = db_need();
 
-	if (!db)
-		db_die("could not open the catalogue");
 	/* the target of a link is no document */
 	if (!question.types)
 		question.types = "f";
@@ -582,14 +580,10 @@ open_all(void)
 {
 	const char *root = config_get(CONFIG_BYHASH_ROOT);
 
-	each.db = db_open();
-	if (!each.db)
-		db_die("could not open the catalogue");
+	each.db = db_need();
 	store_mark_need(each.db, CONFIG_BYHASH_ROOT, 0);
 	each.root = path_absolute(root);
-	each.store.temporaries = -1;
-	each.store.root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (each.store.root < 0)
+	if (store_open_read(&each.store, root) < 0)
 		die_errno("could not open the store %s: %m", quoted(root));
 	batch_open(each.db);
 	todo_open(&each.todo, each.db);

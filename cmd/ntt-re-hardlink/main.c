@@ -551,9 +551,7 @@ open_catalogue(void)
 {
 	int loaded;
 
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	if (opt.medium) {
 		only = medium_named_hash(db, opt.medium);
 		loaded = medium_loaded(db, only);

@@ -32,21 +32,6 @@ static const struct watch {
 		STAGE_VERIFY },
 };
 
-/* Seconds since the epoch of "2026-11-20T19:31:49.834Z"; < 0 if it is none. */
-static double
-time_of(const char *text)
-{
-	struct tm tm = { 0 };
-	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	double fraction = 0;
-
-	if (!rest)
-		return -1;
-	if (*rest == '.')
-		fraction = strtod(rest, NULL);
-	return (double)timegm(&tm) + fraction;
-}
-
 static const char *
 text_of(const json_t *event, const char *key)
 {
@@ -60,7 +45,7 @@ note_end(struct report_stage_log *s, const json_t *event, double began,
     int adds_up)
 {
 	const char *at = text_of(event, "ts");
-	double ended = time_of(at);
+	double ended = log_time(at);
 
 	snprintf(s->end, sizeof s->end, "%s", at);
 	if (adds_up) {
@@ -97,7 +82,7 @@ read_line(const struct watch *w, const char *line, size_t len,
 	if (!strcmp(text_of(event, "medium"), medium) &&
 	    (!w->of || !strcmp(text_of(event, "of"), w->of))) {
 		if (begin && !strcmp(stage, begin))
-			*began = time_of(text_of(event, "ts"));
+			*began = log_time(text_of(event, "ts"));
 		else if (!strcmp(stage, end))
 			note_end(s, event, *began, !begin);
 	}

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "archive/seekable.h"
 #include "base/diag.h"
+#include "base/fsutil.h"
 #include "hash/blake3_hex.h"
 
 struct reader {
@@ -145,14 +146,6 @@ next_entry(struct reader *r, struct archive_entry **e)
 	if (rc != ARCHIVE_OK)
 		return fail_tar(r);
 	return 1;
-}
-
-static int
-has_suffix(const char *s, const char *suffix)
-{
-	size_t n = strlen(s), m = strlen(suffix);
-
-	return n >= m && !strcmp(s + n - m, suffix);
 }
 
 static int

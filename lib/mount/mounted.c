@@ -135,14 +135,6 @@ export_configuration(void)
 			setenv(config_name(keys[i]), config_get(keys[i]), 1);
 }
 
-static int
-is_below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return !strncmp(path, dir, len) && (!path[len] || path[len] == '/');
-}
-
 /* The medium is mounted, from this source; NULL: from any. */
 static int
 is_mounted(const char *hash, const char *source)
@@ -158,8 +150,8 @@ is_mounted(const char *hash, const char *source)
 		for (i = 0; i < m.count; i++)
 			if ((!source ||
 			    !strcmp(m.entries[i].source, source)) &&
-			    (is_below(m.entries[i].point, point) ||
-			    is_below(m.entries[i].point, failing)))
+			    (path_is_below(m.entries[i].point, point) ||
+			    path_is_below(m.entries[i].point, failing)))
 				yes = 1;
 	mountinfo_free(&m);
 	free(failing);
