@@ -46,7 +46,8 @@ entry_get(struct entry *e)
 	e->excluded = db_text_null(res, 0, EXCLUDED);
 	e->error = db_text_null(res, 0, ERROR);
 	e->damaged = db_bool(res, 0, DAMAGED);
-	e->lost = db_bool(res, 0, DETERMINED) ? db_text_null(res, 0, EXTENTS) : NULL;
+	e->lost = db_bool(res, 0, DETERMINED) ?
+	    db_text_null(res, 0, EXTENTS) : NULL;
 	e->size = db_int(res, 0, SIZE);
 	e->mode = or_none(res, MODE);
 	e->uid = or_none(res, UID);
