@@ -493,7 +493,7 @@ mark_medium(const char *name)
 static int
 mark_all(void)
 {
-	PGresult *res = db_query(db, sql_mark_excluded_media);
+	PGresult *res = db_query(db, sql_medium_all_loaded);
 	int row, status, worst = EXIT_DONE;
 
 	if (!res)

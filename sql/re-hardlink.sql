@@ -78,17 +78,6 @@ WHERE
 	status = 'success'
 	AND fs_type = 'f';
 
--- All media that are loaded.
-PREPARE link_media AS
-SELECT
-	medium_hash
-FROM
-	medium
-WHERE
-	to_regclass(quote_ident('inode_p_' || medium_hash)) IS NOT NULL
-ORDER BY
-	medium_hash;
-
 -- The names of these blobs in one medium.  In two steps: the statistics of
 -- inodes are of the time before they had a blob, and a planner who expects
 -- one row chooses a loop in a loop.

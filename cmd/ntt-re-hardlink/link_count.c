@@ -41,12 +41,6 @@ link_blobs_of(PGconn *db, const char *medium)
 	return rc;
 }
 
-PGresult *
-link_media(PGconn *db)
-{
-	return db_query(db, sql_link_media);
-}
-
 static int
 has_tree(const char *root, const char *medium)
 {
@@ -71,7 +65,7 @@ count_medium(PGconn *db, const char *medium)
 static int
 count_names(PGconn *db, const char *root)
 {
-	PGresult *res = link_media(db);
+	PGresult *res = db_query(db, sql_medium_all_loaded);
 	int row, rc = res ? 0 : -1;
 
 	if (rc == 0)

@@ -399,7 +399,7 @@ do_media(int check)
 		do_medium(only, check);
 		return;
 	}
-	res = link_media(db);
+	res = db_query(db, sql_medium_all_loaded);
 	if (!res)
 		database_failed("list the media");
 	for (row = 0; row < PQntuples(res); row++)

@@ -68,7 +68,7 @@ find_in(const struct content_removal *r, const char *medium, struct found *f)
 static PGresult *
 loaded_media(const struct content_removal *r)
 {
-	PGresult *res = db_query(r->db, sql_heal_media);
+	PGresult *res = db_query(r->db, sql_medium_all_loaded);
 
 	if (!res)
 		db_die("could not list the media");
