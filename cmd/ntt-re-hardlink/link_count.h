@@ -27,7 +27,8 @@ int link_add(PGconn *db, const char *statement, struct pgarray *ids);
 int link_blobs_of(PGconn *db, const char *medium);
 /*
  * Counts, and corrects what is wrong; copiers may be at work.  root: of the
- * trees.  The number of blobs corrected, or -1.
+ * trees.  The number of blobs corrected, or -1.  Afterwards link_blob has those
+ * that were wrong.
  */
 int64_t link_recount(PGconn *db, const char *root);
 
