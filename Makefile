@@ -34,7 +34,6 @@ BLAKE3_LIBS := $(shell pkg-config --libs libblake3)
 endif
 
 PROGRAMS = $(sort $(basename $(notdir $(wildcard cmd/*))))
-SQL = $(wildcard sql/*.sql)
 STATEMENTS = $(wildcard sql/[a-z]*.sql)
 objects = $(patsubst %,$(B)/%.o,$(basename $(wildcard $(1:=.[cS]))))
 program = $(call objects,cmd/$(1) cmd/$(1)/*)
@@ -43,7 +42,8 @@ UNIT = $(call built,unit/*_test)
 FUZZERS = $(call built,fuzz/*)
 TOOLS = $(call built,bench/*) $(call built,tools/*)
 PRELOADS = $(call built,preload/*,.so)
-LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+	$(LIBS)
 
 #: make              the programs, in build/bin
 all: $(PROGRAMS:%=$(B)/bin/%)
@@ -69,12 +69,10 @@ $(B)/private.a: $(filter-out %/main.o,$(call objects,cmd/*/*))
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(UNIT) $(TOOLS): %: %.o $(B)/private.a $(B)/libntt.a
-	$(LINK)
-
 # A fuzzer is a file with LLVMFuzzerTestOneInput(); without libFuzzer the
 # replay main feeds it the files it is given.
-$(FUZZERS): %: %.o $(B)/test/replay.o $(B)/private.a $(B)/libntt.a
+$(FUZZERS): $(B)/test/replay.o
+$(UNIT) $(TOOLS) $(FUZZERS): %: %.o $(B)/private.a $(B)/libntt.a
 	$(LINK)
 
 $(B)/test/preload/%.so: test/preload/%.c
@@ -96,15 +94,16 @@ $(B)/sql/statements.o: $(B)/sql/statements.c $(B)/sql/statements.h
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Texts that travel inside the programs, so that they need no data files.
-$(B)/%.o: %.S $(SQL) contrib/sandbox-init
+$(B)/%.o: %.S $(wildcard sql/*.sql) contrib/sandbox-init
 	@mkdir -p $(@D)
 	$(CC) -c -o $@ $<
 
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all help deps check check-fast check-account check-asan tests bench install uninstall dist \
-	clean quickstart prove defects load valgrind tsan analyze coverage
+.PHONY: all help deps ready check check-fast check-account check-asan tests \
+	bench install uninstall dist clean quickstart prove defects load \
+	valgrind tsan analyze coverage
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -114,18 +113,18 @@ help:
 deps:
 	contrib/install-deps build
 
-#: make check        install what the tests need, build, run them
 # Variables of pkg-config are read when make starts, so what was installed in
 # this run is seen by the make below it.
-check:
+ready:
 	contrib/install-deps test
 	$(MAKE) -s -j$$(nproc) tests
+
+#: make check        install what the tests need, build, run them
+check: ready
 	NTT_BUILD=$(B) test/run
 
 #: make check-fast   those that take less than three minutes together
-check-fast:
-	contrib/install-deps test
-	$(MAKE) -s -j$$(nproc) tests
+check-fast: ready
 	NTT_BUILD=$(B) NTT_TEST_FAST=1 test/run
 
 #: make check-asan   the same tests with ASan and UBSan; FAST=1: the fast ones
@@ -136,8 +135,7 @@ FAST = 0
 SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 check-asan:
-	contrib/install-deps test
-	$(MAKE) -s -j$$(nproc) tests B=$(B)-asan CFLAGS='$(SANITIZE)'
+	$(MAKE) ready B=$(B)-asan CFLAGS='$(SANITIZE)'
 	NTT_BUILD=$(B)-asan ASAN_OPTIONS=detect_leaks=0 \
 		NTT_TEST_TAGS='!guest' NTT_TEST_FAST=$(FAST) \
 		NTT_TEST_NOT='[a-z]*_uml|sandbox|examples|prove|copier_steps|house|docs|completion|statements' \
@@ -146,9 +144,7 @@ check-asan:
 #: make check-account IMAGES=20 damaged and cut images of every kind
 # What was not kept is printed with the command that does the same again.
 IMAGES = 20
-check-account:
-	contrib/install-deps test
-	$(MAKE) -s -j$$(nproc) tests
+check-account: ready
 	NTT_BUILD=$(B) test/account/run $(IMAGES)
 
 #: make prove        try to break the promises: TIME=900 seconds, SEED=N
@@ -156,9 +152,7 @@ check-account:
 # the same again.
 TIME = 900
 SEED = $(shell date +%s)
-prove:
-	contrib/install-deps test
-	$(MAKE) -s -j$$(nproc) tests
+prove: ready
 	test/prove/prove --build $(B) --time $(TIME) --seed $(SEED)
 
 #: make defects      plant defects in a copy: which are noticed?
@@ -168,9 +162,7 @@ defects: tests
 #: make load         N=1000000 files through 16 copiers: is memory flat?
 # A medium of N files that is computed, all else real.
 N = 1000000
-load:
-	contrib/install-deps test
-	$(MAKE) -s -j$$(nproc) tests
+load: ready
 	test/prove/load --build $(B) --inodes $(N)
 
 #: make valgrind, make tsan, make analyze, make coverage

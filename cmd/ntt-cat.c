@@ -4,7 +4,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,12 +66,6 @@ not_in_catalogue(const struct place *p, const char *path)
 	    quoted_bytes(p->path, p->len), p->medium, why.data);
 }
 
-static const char *
-or_null(PGresult *res, int col)
-{
-	return PQgetisnull(res, 0, col) ? NULL : db_text(res, 0, col);
-}
-
 /* Its blob to id; EXIT_PARTIAL if bytes of it are lost, else EXIT_DONE. */
 static int
 look_up(const struct place *p)
@@ -89,13 +82,13 @@ look_up(const struct place *p)
 		not_in_catalogue(p, path);
 	if (PQgetisnull(res, 0, 2)) {
 		content_why_not(&why, *db_text(res, 0, 0), db_text(res, 0, 1),
-		    or_null(res, 3), or_null(res, 4));
+		    db_text_null(res, 0, 3), db_text_null(res, 0, 4));
 		die(EXIT_FAILED, "%s is not stored: %s",
 		    quoted_bytes(p->path, p->len), why.data);
 	}
 	strncat(id, db_text(res, 0, 2), STORE_ID);
 	damaged = db_bool(res, 0, 5);
-	if (damaged && or_null(res, 6))
+	if (damaged && db_text_null(res, 0, 6))
 		warn("%s has zeros where the medium could not be read: %s",
 		    quoted_bytes(p->path, p->len), db_text(res, 0, 6));
 	else if (damaged)
@@ -149,10 +142,7 @@ open_store(struct store *s)
 	const char *root = config_get(CONFIG_BYHASH_ROOT);
 
 	store_mark_need(db, CONFIG_BYHASH_ROOT, 0);
-	memset(s, 0, sizeof *s);
-	s->temporaries = -1;
-	s->root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->root < 0)
+	if (store_open_read(s, root) < 0)
 		die_errno("could not open the store %s: %m", quoted(root));
 }
 
@@ -201,9 +191,7 @@ main(int argc, char **argv)
 	prog_operands(1, 1);
 	what = prog_operand(0);
 	prog_config();
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	sig_catch();
 	status = find(medium, what);
 	status = write_blob(what, status);

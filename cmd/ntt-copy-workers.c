@@ -319,9 +319,7 @@ main(int argc, char **argv)
 	wanted = prog_need_medium(0, 0);
 	prog_operands(0, 0);
 	prog_config();
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	medium = medium_named_hash(db, wanted);
 	if (!workers)
 		workers = default_workers(db);

@@ -96,8 +96,7 @@ fact(const PGresult *res, int row, size_t i)
 {
 	if (facts[i].column < 0)
 		return state(res, row);
-	return PQgetisnull(res, row, facts[i].column) ? NULL :
-	    db_text(res, row, facts[i].column);
+	return db_text_null(res, row, facts[i].column);
 }
 
 static void
@@ -237,9 +236,7 @@ main(int argc, char **argv)
 	PGconn *db;
 
 	parse_options(argc, argv);
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	res = db_query(db, sql_list_media);
 	if (!res)
 		db_die("could not list the media");

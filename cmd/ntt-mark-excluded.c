@@ -493,7 +493,7 @@ mark_medium(const char *name)
 static int
 mark_all(void)
 {
-	PGresult *res = db_query(db, sql_mark_excluded_media);
+	PGresult *res = db_query(db, sql_medium_all_loaded);
 	int row, status, worst = EXIT_DONE;
 
 	if (!res)
@@ -533,9 +533,7 @@ main(int argc, char **argv)
 	parse_options(argc, argv);
 	if (opt.patterns)
 		load_patterns(opt.patterns);
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	if (!opt.all)
 		name = medium_named_hash(db, opt.medium);
 	/* the whole of a cursor is wanted, not its beginning */

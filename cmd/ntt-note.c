@@ -92,9 +92,7 @@ main(int argc, char **argv)
 	if (restricted && unrestricted)
 		die_usage("--restricted and --unrestricted exclude each other");
 	prog_config();
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	medium_named(db, name, &m);
 	need_text(db, "the title", title);
 	need_text(db, "the text", text);

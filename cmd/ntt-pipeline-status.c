@@ -51,8 +51,7 @@ enum { KIND, SOURCE, IMAGE, HEALTH, ENUM_DONE, COPY_DONE, ARCHIVED_AT,
 static const char *
 column(int col)
 {
-	return PQgetisnull(medium.row, 0, col) ? NULL :
-	    db_text(medium.row, 0, col);
+	return db_text_null(medium.row, 0, col);
 }
 
 static int
@@ -285,9 +284,7 @@ main(int argc, char **argv)
 	name = prog_need_medium(0, 0);
 	prog_operands(0, 0);
 	prog_config();
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	find(db, name);
 	states[0] = check_image(&why[0]);
 	states[1] = check_raw(&why[1]);

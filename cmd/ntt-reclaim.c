@@ -66,9 +66,7 @@ open_all(void)
 {
 	const char *root = config_get(CONFIG_BYHASH_ROOT);
 
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	if (privilege_drop(NULL) < 0)
 		die_errno("could not give up root rights: %m");
 	store_mark_need(db, CONFIG_BYHASH_ROOT, 0);

@@ -257,12 +257,10 @@ state_line(const char *label, uint64_t n)
 static int
 show_state(void)
 {
-	PGconn *db = db_open();
+	PGconn *db = db_need();
 	PGresult *res;
 	int i;
 
-	if (!db)
-		db_die("could not open the catalogue");
 	res = db_query(db, sql_ntt_state);
 	if (!res)
 		db_die("could not look at the collection");

@@ -46,6 +46,17 @@ WHERE
 	AND settled_at IS NULL
 	AND seen_at < $3::timestamptz;
 
+-- All media that are loaded.
+PREPARE medium_all_loaded AS
+SELECT
+	medium_hash
+FROM
+	medium
+WHERE
+	to_regclass(quote_ident('inode_p_' || medium_hash)) IS NOT NULL
+ORDER BY
+	medium_hash;
+
 -- Media whose title, or else name, is $1.
 PREPARE medium_by_title AS
 SELECT

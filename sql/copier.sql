@@ -384,54 +384,37 @@ FROM
 WHERE
 	medium_hash = $1;
 
--- A file that was read without loss, below the path $1 (p2/ and so on).
-PREPARE copier_witness AS
-SELECT
-	p.path,
-	i.ino
-FROM
-	:"inode" i
-	JOIN :"path" p ON p.dev = i.dev
-		AND p.ino = i.ino
-WHERE
-	i.status = 'success'
-	AND i.fs_type = 'f'
-	AND i.size > 0
-	AND p.exclude_reason IS NULL
-	AND substring(p.path FROM 1 FOR length($1::bytea)) = $1
-	AND NOT EXISTS (
-		SELECT
-		FROM
-			inode_damage d
-		WHERE
-			d.medium_hash = i.medium_hash
-			AND d.dev = i.dev
-			AND d.ino = i.ino)
-LIMIT 1;
-
--- The same for $2 files, picked at random.
+-- As many as $2 files that were read without loss, below the path $1 (p2/ and
+-- so on): one is the first that is met, several are picked at random.
 PREPARE copier_witnesses AS
 SELECT
-	p.path,
-	i.ino
-FROM
-	:"inode" i
-	JOIN :"path" p ON p.dev = i.dev
-		AND p.ino = i.ino
-WHERE
-	i.status = 'success'
-	AND i.fs_type = 'f'
-	AND i.size > 0
-	AND p.exclude_reason IS NULL
-	AND substring(p.path FROM 1 FOR length($1::bytea)) = $1
-	AND NOT EXISTS (
-		SELECT
-		FROM
-			inode_damage d
-		WHERE
-			d.medium_hash = i.medium_hash
-			AND d.dev = i.dev
-			AND d.ino = i.ino)
+	path,
+	ino
+FROM (
+	SELECT
+		p.path,
+		i.ino
+	FROM
+		:"inode" i
+		JOIN :"path" p ON p.dev = i.dev
+			AND p.ino = i.ino
+	WHERE
+		i.status = 'success'
+		AND i.fs_type = 'f'
+		AND i.size > 0
+		AND p.exclude_reason IS NULL
+		AND substring(p.path FROM 1 FOR length($1::bytea)) = $1
+		AND NOT EXISTS (
+			SELECT
+			FROM
+				inode_damage d
+			WHERE
+				d.medium_hash = i.medium_hash
+				AND d.dev = i.dev
+				AND d.ino = i.ino)
+	LIMIT CASE WHEN $2::bigint = 1 THEN
+		1
+	END) AS w
 ORDER BY
 	random()
 LIMIT $2;

@@ -24,12 +24,13 @@ ON CONFLICT (blobid)
 TRUNCATE each_todo;
 ANALYZE each_chosen;
 
--- After one of the plans below.
+-- After the plan below.
 -- statement: each_planned
 ANALYZE each_todo;
 
--- To be done: what was chosen and has no answer of tool $1 in version $2; with
--- $3 also what has failed, with $4 everything.
+-- To be done: what was chosen and has no answer of tool $1 in version $2, or for
+-- $5 'mime' no MIME type, for 'text' no words; with $3 also what has failed,
+-- with $4 everything.
 PREPARE each_plan AS
 INSERT INTO each_todo
 SELECT
@@ -38,54 +39,33 @@ FROM
 	each_chosen c
 WHERE
 	$4::boolean
-	OR NOT EXISTS (
-		SELECT
-		FROM
-			content_fact f
-		WHERE
-			f.blobid = c.blobid
-			AND f.tool = $1
-			AND f.version = $2
-			AND (f.exit = 0
-				OR NOT $3::boolean));
-
--- The same of MIME types, whose failures are facts.
-PREPARE each_plan_mime AS
-INSERT INTO each_todo
-SELECT
-	c.blobid
-FROM
-	each_chosen c
-	LEFT JOIN blobs b ON b.blobid = c.blobid
-WHERE
-	$4::boolean
-	OR b.mime_type IS NULL
-	AND NOT EXISTS (
-		SELECT
-		FROM
-			content_fact f
-		WHERE
-			f.blobid = c.blobid
-			AND f.tool = $1
-			AND f.version = $2
-			AND f.exit <> 0
-			AND NOT $3::boolean);
-
--- The same of words.
-PREPARE each_plan_text AS
-INSERT INTO each_todo
-SELECT
-	c.blobid
-FROM
-	each_chosen c
-WHERE
-	$4::boolean
-	OR NOT EXISTS (
-		SELECT
-		FROM
-			content_text t
-		WHERE
-			t.blobid = c.blobid)
+	OR NOT CASE $5::text
+	WHEN 'mime' THEN
+		EXISTS (
+			SELECT
+			FROM
+				blobs b
+			WHERE
+				b.blobid = c.blobid
+				AND b.mime_type IS NOT NULL)
+	WHEN 'text' THEN
+		EXISTS (
+			SELECT
+			FROM
+				content_text t
+			WHERE
+				t.blobid = c.blobid)
+	ELSE
+		EXISTS (
+			SELECT
+			FROM
+				content_fact f
+			WHERE
+				f.blobid = c.blobid
+				AND f.tool = $1
+				AND f.version = $2
+				AND f.exit = 0)
+	END
 	AND NOT EXISTS (
 		SELECT
 		FROM

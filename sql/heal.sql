@@ -60,17 +60,6 @@ WHERE
 	blobid = $1
 	AND state <> $2::blob_state;
 
--- Media that may have names of blobs.
-PREPARE heal_media AS
-SELECT
-	medium_hash
-FROM
-	medium
-WHERE
-	to_regclass(quote_ident('inode_p_' || medium_hash)) IS NOT NULL
-ORDER BY
-	medium_hash;
-
 -- The names of these blobs in the tree of a medium.
 PREPARE heal_paths AS
 SELECT

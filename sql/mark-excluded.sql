@@ -222,14 +222,3 @@ FOR UPDATE;
 -- No name is added while this lasts.
 -- statement: mark_excluded_lock
 LOCK TABLE :"path" IN SHARE ROW EXCLUSIVE MODE;
-
--- All media that are loaded.
-PREPARE mark_excluded_media AS
-SELECT
-	medium_hash
-FROM
-	medium
-WHERE
-	to_regclass(quote_ident('inode_p_' || medium_hash)) IS NOT NULL
-ORDER BY
-	medium_hash;

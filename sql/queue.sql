@@ -151,14 +151,14 @@ PREPARE queue_live AS
 SELECT
 	pg_advisory_lock(catalogue_worker_class(), $1);
 
--- How many copiers of medium $1 live.
+-- How many copiers of medium $1 live; NULL: of any.
 PREPARE queue_workers AS
 SELECT
 	count(*)
 FROM
 	worker w
-WHERE
-	medium_hash = $1
+WHERE ($1::text IS NULL
+	OR medium_hash = $1)
 	AND EXISTS (
 		SELECT
 		FROM

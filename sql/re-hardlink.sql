@@ -33,6 +33,24 @@ CREATE TEMPORARY TABLE link_found(
 CREATE TEMPORARY TABLE link_wrong(
 	blobid text
 );
+CREATE TEMPORARY VIEW link_counted AS
+SELECT
+	blobid,
+	sum(n) AS n
+FROM (
+	SELECT
+		blobid,
+		n
+	FROM
+		link_found
+UNION ALL
+SELECT
+	blobid,
+	-1
+FROM
+	link_failed) AS f
+GROUP BY
+	blobid;
 
 -- Adds blobs.
 PREPARE link_blob_add AS
@@ -59,17 +77,6 @@ FROM
 WHERE
 	status = 'success'
 	AND fs_type = 'f';
-
--- All media that are loaded.
-PREPARE link_media AS
-SELECT
-	medium_hash
-FROM
-	medium
-WHERE
-	to_regclass(quote_ident('inode_p_' || medium_hash)) IS NOT NULL
-ORDER BY
-	medium_hash;
 
 -- The names of these blobs in one medium.  In two steps: the statistics of
 -- inodes are of the time before they had a blob, and a planner who expects
@@ -107,41 +114,14 @@ WHERE
 GROUP BY
 	m.blobid;
 
--- The names of the blobs that were wrong in one medium.  In two steps: the
--- statistics of inodes are of the time before they had a blob, and a planner
--- who expects one row chooses a loop in a loop.
--- statement: link_count_medium_again
-TRUNCATE link_match;
-SET enable_nestloop = OFF;
-INSERT INTO link_match
+-- Only the blobs that are wrong are counted again.
+-- statement: link_only_wrong
+TRUNCATE link_blob;
+INSERT INTO link_blob
 SELECT
-	dev,
-	ino,
 	blobid
 FROM
-	:"inode"
-WHERE
-	status = 'success'
-	AND fs_type = 'f'
-	AND blobid IN (
-		SELECT
-			blobid
-		FROM
-			link_wrong);
-RESET enable_nestloop;
-ANALYZE link_match;
-INSERT INTO link_found
-SELECT
-	m.blobid,
-	count(*)
-FROM
-	link_match m
-	JOIN :"path" p ON p.dev = m.dev
-		AND p.ino = m.ino
-WHERE
-	p.exclude_reason IS NULL
-GROUP BY
-	m.blobid;
+	link_wrong;
 
 -- Sets the number of links of those that are wrong.
 PREPARE link_correct AS
@@ -151,24 +131,7 @@ SET
 	n_hardlinks = greatest(coalesce(f.n, 0), 0)
 FROM
 	link_wrong w
-	LEFT JOIN (
-		SELECT
-			blobid,
-			sum(n) AS n
-		FROM (
-			SELECT
-				blobid,
-				n
-			FROM
-				link_found
-		UNION ALL
-		SELECT
-			blobid,
-			-1
-		FROM
-			link_failed) AS f
-	GROUP BY
-		blobid) AS f ON f.blobid = w.blobid
+	LEFT JOIN link_counted f ON f.blobid = w.blobid
 WHERE
 	b.blobid = w.blobid
 	AND b.n_hardlinks <> greatest(coalesce(f.n, 0), 0);
@@ -199,24 +162,7 @@ FROM ( SELECT DISTINCT
 	FROM
 		link_blob) AS l
 	JOIN blobs b USING (blobid)
-	LEFT JOIN (
-		SELECT
-			blobid,
-			sum(n) AS n
-		FROM (
-			SELECT
-				blobid,
-				n
-			FROM
-				link_found
-		UNION ALL
-		SELECT
-			blobid,
-			-1
-		FROM
-			link_failed) AS f
-	GROUP BY
-		blobid) AS f ON f.blobid = b.blobid
+	LEFT JOIN link_counted f ON f.blobid = b.blobid
 WHERE
 	b.n_hardlinks <> greatest(coalesce(f.n, 0), 0);
 

@@ -339,27 +339,3 @@ INSERT INTO removal(blobid, removed_by, reason, inodes, paths, only_there, only_
 PREPARE content_row AS
 DELETE FROM blobs
 WHERE blobid = $1;
-
--- Copiers at work, on any medium.
-PREPARE content_copiers AS
-SELECT
-	count(*)
-FROM
-	worker w
-WHERE
-	EXISTS (
-		SELECT
-		FROM
-			pg_locks l
-		WHERE
-			l.locktype = 'advisory'
-			AND l.database =(
-				SELECT
-					oid
-				FROM
-					pg_database
-				WHERE
-					datname = current_database())
-				AND l.classid::bigint = catalogue_worker_class()
-				AND l.objid::bigint = w.id
-				AND l.objsubid = 2);

@@ -44,6 +44,84 @@ two" ]
 	done
 }
 
+@test "--found: what another process found, and nothing is searched for" {
+	local list told
+	place fs1 2048; place fs2 40960
+	try 0
+	told=$output
+	gone
+	expect 0 "$helper" -q --found 1048576,20971520 mount $H "$T/i.img"
+	[ "$output" = "$told" ]
+	both; gone
+	expect 0 "$helper" -q --found 20971520:33554432 mount $H "$T/i.img"
+	finding "a search, as far as byte 33554432 found 1 volume,"
+	[ "$(cat "$MNT/p1/name")" = two ]
+	gone
+	expect 1 "$helper" --found '' mount $H "$T/i.img"
+	has "$stderr" "no partition table and no known file system"
+	for list in 1 1048577 67108864 0 x 1048576, ,1048576 1048576: \
+		99999999999999999999 -512; do
+		expect 64 "$helper" --found="$list" mount $H "$T/i.img"
+		has "$stderr" "is no list of the first bytes of sectors"
+	done
+}
+
+@test "--found: a lost link and a damaged entry, as a search has them" {
+	local told list
+	sfdisk -q "$T/i.img" <<-X
+	label: dos
+	start=2048, size=16384, type=83
+	start=30000, size=90000, type=f
+	start=32048, size=16384, type=83
+	start=52048, size=16384, type=83
+	X
+	place fs1 2048; place fs1 32048; place fs2 52048
+	zero 48432 3616
+	try 0
+	told=$output
+	gone
+	expect 0 "$helper" -q --found 26648576 mount $H "$T/i.img"
+	[ "$output" = "$told" ]
+	gone
+	# the second entry begins at sector 0
+	printf 'label: dos\n%s\n%s\n' start={2048,20480},size=16384 |
+		sfdisk -q "$T/i.img"
+	printf '\0\0\0\0' | dd of="$T/i.img" bs=1 seek=470 conv=notrunc \
+		status=none
+	place fs2 20480
+	try 3
+	told=$output
+	list=$(grep signature <<<"$parts" | grep -oP '"start":\K\d+' |
+		paste -sd,)
+	gone
+	expect 3 "$helper" -q --found "$list" mount $H "$T/i.img"
+	[ "$output" = "$told" ]
+	gone
+}
+
+@test "programs search without the rights of the helper, and tell it" {
+	place fs1 2048; place fs2 40960
+	mkdir "$T/bin"
+	cp "$NTT_BUILD/test/tools/mounted" "$T/bin/"
+	printf '#!/bin/sh\nprintf "%%s\\n" "$@" >>%s\nexec %s "$@"\n' \
+		"$T/args" "$helper" >"$T/bin/ntt-mount-helper"
+	chmod 755 "$T/bin/ntt-mount-helper"
+	expect 0 "$T/bin/mounted" mount $H "$T/i.img"
+	grep -qx -- --found=1048576,20971520 "$T/args"
+	both
+	# what is mounted already is not looked at again
+	rm "$T/args"
+	expect 0 "$T/bin/mounted" mount $H "$T/i.img"
+	has "$output" "already 1"
+	grep -- --found "$T/args" && return 1
+	gone
+	# nor is there anything where a table says all
+	printf 'label: dos\nstart=2048,size=16384\n' | sfdisk -q "$T/i.img"
+	expect 0 "$T/bin/mounted" mount $H "$T/i.img"
+	grep -qx -- --found= "$T/args"
+	gone
+}
+
 @test "MBR lost: far away, at old and new borders of partitions" {
 	local at before=
 	# no holes to skip

@@ -620,11 +620,9 @@ make_archive(void)
 static int
 only_catalogue(const char *name)
 {
-	PGconn *db = db_open();
+	PGconn *db = db_need();
 	char *file;
 
-	if (!db)
-		db_die("could not open the catalogue");
 	medium.hash = medium_named_hash(db, name);
 	store_mark_need(db, CONFIG_ARCHIVE_ROOT, 1);
 	file = write_catalogue(db);
@@ -638,12 +636,10 @@ only_catalogue(const char *name)
 static int
 archive(const char *name)
 {
-	PGconn *db = db_open();
+	PGconn *db = db_need();
 	char *error;
 	size_t found;
 
-	if (!db)
-		db_die("could not open the catalogue");
 	medium.hash = medium_named_hash(db, name);
 	lock_medium();
 	log_open(config_get(CONFIG_LOG_DIR), "ntt-archiver", medium.hash);
@@ -724,9 +720,7 @@ find_archive(const char *name, char **hash)
 		free(*hash);
 		free(path);
 	}
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	*hash = medium_named_hash(db, name);
 	if (archive_medium_find(&medium, db, *hash) < 0)
 		db_die("could not look up %s", *hash);

@@ -14,9 +14,10 @@
 #include "base/diag.h"
 #include "base/fsutil.h"
 #include "base/medium_files.h"
+#include "base/tempfile.h"
 #include "catalogue/catalogue_file.h"
 #include "catalogue/db.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 
 static int
 below(const char *path, enum config_key key)
@@ -108,25 +109,6 @@ take_companion(struct archive_sources *s, const char *medium,
 	return rc;
 }
 
-/* A file without a name that holds what is written to it. */
-static int
-unnamed_file(void)
-{
-	const char *dir = config_get(CONFIG_ARCHIVE_ROOT);
-	char *name;
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR &&
-	    errno != EINVAL))
-		return fd;
-	name = path_join(dir, ".ntt-archiver.XXXXXX");
-	fd = mkostemp(name, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(name);
-	free(name);
-	return fd;
-}
-
 /* The lines of one log that are about the medium, appended to out. */
 static int
 extract_log(const char *path, const char *about, FILE *out)
@@ -184,7 +166,8 @@ extract_logs(const char *medium, FILE *out)
 static int
 take_logs(struct archive_sources *s, const char *medium, char **error)
 {
-	int fd = unnamed_file(), copy = -1, rc = -1, err;
+	int fd = tempfile_unnamed(config_get(CONFIG_ARCHIVE_ROOT));
+	int copy = -1, rc = -1, err;
 	struct archive_source *one;
 	FILE *out = NULL;
 
@@ -344,7 +327,8 @@ int
 archive_sources_add_catalogue(struct archive_sources *s, const char *medium,
     PGconn *db, char **error)
 {
-	int fd = unnamed_file(), err;
+	int fd = tempfile_unnamed(config_get(CONFIG_ARCHIVE_ROOT));
+	int err;
 	struct stat st;
 
 	*error = NULL;
@@ -411,7 +395,6 @@ archive_source_hash(const struct archive_source *s, char hex[65],
     int (*stop)(void))
 {
 	enum { CHUNK = 1 << 20 };
-	uint8_t hash[BLAKE3_OUT_LEN];
 	char *bytes = xmalloc(CHUNK);
 	blake3_hasher h;
 	off_t at = 0;
@@ -430,8 +413,7 @@ archive_source_hash(const struct archive_source *s, char hex[65],
 	free(bytes);
 	if (n < 0)
 		return -1;
-	blake3_hasher_finalize(&h, hash, sizeof hash);
-	hex_encode(hex, hash, sizeof hash);
+	blake3_hex(&h, hex);
 	return 0;
 }
 

@@ -22,12 +22,6 @@
 #include "mount/medium_mounts.h"
 #include "sql/statements.h"
 
-static char *
-column(const PGresult *res, int col)
-{
-	return PQgetisnull(res, 0, col) ? NULL : xstrdup(db_text(res, 0, col));
-}
-
 static int
 find_parts(struct archive_medium *m, PGconn *db)
 {
@@ -58,12 +52,12 @@ archive_medium_find(struct archive_medium *m, PGconn *db, const char *hash)
 	if (!res)
 		return -1;
 	if (PQntuples(res) > 0) {
-		m->kind = column(res, 0);
+		m->kind = db_copy(res, 0, 0);
 		m->image_path = db_path_value(res, 0, 1);
-		m->row = column(res, 2);
-		m->partitions = column(res, 3);
-		m->archive_path = column(res, 4);
-		m->list = column(res, 5);
+		m->row = db_copy(res, 0, 2);
+		m->partitions = db_copy(res, 0, 3);
+		m->archive_path = db_copy(res, 0, 4);
+		m->list = db_copy(res, 0, 5);
 		m->list_bytes = db_int(res, 0, 6);
 		m->list_mtime = db_int(res, 0, 7);
 	}

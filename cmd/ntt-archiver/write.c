@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "archive/seekable.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 
 enum {
 	CHUNK = 1 << 20,
@@ -250,7 +250,6 @@ static int
 copy_member(struct writer *w, struct archive_member *m, int fd,
     const struct extent *extents, size_t count)
 {
-	uint8_t hash[BLAKE3_OUT_LEN];
 	blake3_hasher h;
 	off_t at = 0;
 	size_t i;
@@ -265,8 +264,7 @@ copy_member(struct writer *w, struct archive_member *m, int fd,
 	}
 	if (copy_range(w, &h, fd, at, (off_t)m->size, 1, m->name) < 0)
 		return -1;
-	blake3_hasher_finalize(&h, hash, sizeof hash);
-	hex_encode(m->blake3, hash, sizeof hash);
+	blake3_hex(&h, m->blake3);
 	return 0;
 }
 

@@ -323,9 +323,7 @@ main(int argc, char **argv)
 		close_range(STDERR_FILENO + 1, ~0U, 0);
 	prog_config();
 	need_mount_point();
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	name_media(db);
 	serving.store = open_store(db);
 	serving.zeros = opt.damaged == DAMAGED_ZEROS;

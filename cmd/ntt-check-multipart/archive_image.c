@@ -12,6 +12,7 @@
 #include "archive/archive_read.h"
 #include "base/buf.h"
 #include "base/fsutil.h"
+#include "base/tempfile.h"
 
 /*
  * Superblocks lie in the first MiB of a file system, but for those at its end
@@ -405,18 +406,9 @@ want_all(struct archive_image *a, const struct layout *l, int tails,
 static int
 make_skeleton(struct archive_image *a, const char *dir)
 {
-	char *name;
-
 	if (a->skeleton >= 0)
 		return 0;
-	a->skeleton = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (a->skeleton < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
-		name = path_join(dir, ".ntt-skeleton.XXXXXX");
-		a->skeleton = mkostemp(name, O_CLOEXEC);
-		if (a->skeleton >= 0)
-			unlink(name);
-		free(name);
-	}
+	a->skeleton = tempfile_unnamed(dir);
 	if (a->skeleton < 0 || ftruncate(a->skeleton, (off_t)a->size) < 0)
 		return fail(a, errno, strerror(errno));
 	return 0;
@@ -450,7 +442,7 @@ archive_image_layout(struct archive_image *a, const char *dir,
 			continue;
 		}
 		if (layout_confined(l, a->skeleton, a->size, NULL,
-		    LAYOUT_MS) < 0)
+		    LAYOUT_MS, NULL) < 0)
 			return fail(a, errno, "its layout could not be "
 			    "recognised");
 	}

@@ -7,7 +7,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "base/diag.h"
 #include "base/fsutil.h"
 #include "base/json.h"
+#include "base/json_read.h"
 #include "base/lock.h"
 #include "base/medium_files.h"
 #include "base/medium_name.h"
@@ -285,10 +285,8 @@ clean_media(void)
 static void
 report_loop(const json_t *loop)
 {
-	const char *device = json_string_value(json_object_get(loop,
-	    "device"));
-	const char *reason = json_string_value(json_object_get(loop,
-	    "reason"));
+	const char *device = json_read_text(loop, "device");
+	const char *reason = json_read_text(loop, "reason");
 
 	if (device)
 		report("device", device, reason ? "kept" : opt.dry_run ?
@@ -328,9 +326,7 @@ main(int argc, char **argv)
 	prog_operands(0, 0);
 	prog_config();
 	sig_catch();
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	json_begin_object(&object, NULL);
 	json_u64(&object, "schema", 1);
 	json_bool(&object, "dry_run", opt.dry_run);

@@ -11,21 +11,12 @@
 #include "base/buf.h"
 #include "base/fsutil.h"
 #include "base/procstat.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 
 enum {
 	HOLE = 4096,		/* zeros of this size and alignment */
 	ALIGNED = 4096		/* what O_DIRECT asks of places and lengths */
 };
-
-static void
-finish_id(const blake3_hasher *h, char id[STORE_ID + 1])
-{
-	unsigned char hash[STORE_ID / 2];
-
-	blake3_hasher_finalize(h, hash, sizeof hash);
-	hex_encode(id, hash, sizeof hash);
-}
 
 static int
 is_zero(const char *p, size_t len)
@@ -230,7 +221,7 @@ copy_bytes(struct copy_reader *r, const void *bytes, size_t len,
 
 	blake3_hasher_init(&h);
 	blake3_hasher_update(&h, bytes, len);
-	finish_id(&h, out->id);
+	blake3_hex(&h, out->id);
 	out->size = len;
 	out->temp.fd = -1;
 	out->err = 0;
@@ -277,7 +268,7 @@ stream(struct copy_reader *r, int fd, size_t have, struct store_temp *temp,
 		direct(temp->fd, 0);
 	if (temp && ftruncate(temp->fd, (off_t)out->size) < 0)
 		return store_failed(r, out);
-	finish_id(&h, out->id);
+	blake3_hex(&h, out->id);
 	return COPY_NEW;
 }
 
@@ -388,6 +379,6 @@ copy_read_back(struct copy_reader *r, const struct copied *c)
 	}
 	if (n < 0)
 		return -1;
-	finish_id(&h, id);
+	blake3_hex(&h, id);
 	return !strcmp(id, c->id);
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mime.h"
 #include "kmsg.h"
+#include "raw/raw.h"
 
 static int
 pending(void *arg, const char *id)
@@ -540,7 +541,7 @@ add_non_file(struct copier *c, struct queue_inode *inode,
 {
 	struct queue_result r = { .status = QUEUE_NON_FILE };
 
-	r.fs_type = source_type(st->st_mode);
+	r.fs_type = raw_letter(st->st_mode);
 	if (r.fs_type == 'd' && copy_directory(c, inode) < 0)
 		return -1;
 	add(c, inode, &r, NULL, NULL);

@@ -782,9 +782,7 @@ main(int argc, char **argv)
 	int lock, status, mapper = -1;
 
 	parse_options(argc, argv);
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	if (medium_source_find(&medium, db, opt.medium) < 0)
 		db_die("could not look up %s", quoted(opt.medium));
 	check_state();

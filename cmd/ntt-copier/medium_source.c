@@ -16,12 +16,6 @@
 #include "mount/mounted.h"
 #include "sql/statements.h"
 
-static char *
-column(const PGresult *res, int col)
-{
-	return PQgetisnull(res, 0, col) ? NULL : xstrdup(db_text(res, 0, col));
-}
-
 int
 medium_source_find(struct medium_source *m, PGconn *db, const char *name)
 {
@@ -32,11 +26,11 @@ medium_source_find(struct medium_source *m, PGconn *db, const char *name)
 	res = db_query(db, sql_copier_medium, m->hash);
 	if (!res)
 		return -1;
-	m->kind = column(res, 0);
+	m->kind = db_copy(res, 0, 0);
 	m->source_path = db_path_value(res, 0, 1);
 	m->image_path = db_path_value(res, 0, 2);
-	m->health = column(res, 3);
-	m->registered = column(res, 4);
+	m->health = db_copy(res, 0, 3);
+	m->registered = db_copy(res, 0, 4);
 	PQclear(res);
 	return 0;
 }

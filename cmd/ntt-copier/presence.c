@@ -149,8 +149,7 @@ find_witnesses(PGconn *db, const char *medium, unsigned int partition,
     int most)
 {
 	char prefix[24] = "\\x", text[16], number[16];
-	char *sql = sql_for(most == 1 ? sql_copier_witness :
-	    sql_copier_witnesses, medium);
+	char *sql = sql_for(sql_copier_witnesses, medium);
 	const char *params[] = { prefix, number };
 	PGresult *res;
 
@@ -159,7 +158,7 @@ find_witnesses(PGconn *db, const char *medium, unsigned int partition,
 		hex_encode(prefix + 2, text, strlen(text));
 	}
 	snprintf(number, sizeof number, "%d", most);
-	res = db_query_n(db, sql, most == 1 ? 1 : 2, params);
+	res = db_query_n(db, sql, 2, params);
 	free(sql);
 	return res;
 }

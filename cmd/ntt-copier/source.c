@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/fsutil.h"
+#include "raw/raw.h"
 
 static int
 stable_inodes(int fd, unsigned long *type)
@@ -74,21 +75,6 @@ source_alive(const struct source *s)
 
 	return fstat(s->root, &open_now) == 0 && stat(s->path, &there) == 0 &&
 	    open_now.st_dev == there.st_dev && open_now.st_ino == there.st_ino;
-}
-
-char
-source_type(mode_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG: return 'f';
-	case S_IFDIR: return 'd';
-	case S_IFLNK: return 'l';
-	case S_IFBLK: return 'b';
-	case S_IFCHR: return 'c';
-	case S_IFIFO: return 'p';
-	case S_IFSOCK: return 's';
-	default: return 'U';
-	}
 }
 
 /* "p<N>/": N and the rest; 0 if the path does not begin so. */
@@ -171,7 +157,7 @@ source_root(const struct source *s)
 static int
 type_error(char want, mode_t mode)
 {
-	switch (source_type(mode)) {
+	switch (raw_letter(mode)) {
 	case 'd': return EISDIR;
 	case 'l': return ELOOP;
 	default: return want == 'd' ? ENOTDIR : EINVAL;
@@ -217,7 +203,7 @@ source_file(struct source *s, const char *path, char type, uint64_t ino,
 	if (fstat(fd, st) < 0)
 		return fail(fd, errno);
 	s->file_dev = st->st_dev;
-	if (type != '?' && source_type(st->st_mode) != type)
+	if (type != '?' && raw_letter(st->st_mode) != type)
 		return fail(fd, type_error(type, st->st_mode));
 	if (stable && st->st_ino != ino)
 		return fail(fd, ESTALE);

@@ -55,9 +55,6 @@ char *source_link(struct source *s, const char *path, uint64_t ino,
 /* The root of the volume that the file opened last is on; the source's own. */
 int source_root(const struct source *s);
 
-/* The type of a file as a letter of the .raw format. */
-char source_type(mode_t mode);
-
 /*
  * 1: the path still leads to the directory that is open; 0: something else is
  * there now, or nothing.

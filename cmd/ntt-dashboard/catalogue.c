@@ -31,13 +31,6 @@ dash_catalogue_sql(int past)
 	return b->data;
 }
 
-static char *
-text_or_null(const PGresult *res, int row, int col)
-{
-	return PQgetisnull(res, row, col) ? NULL :
-	    xstrdup(db_text(res, row, col));
-}
-
 static enum dash_stage
 stage_of(const struct dash_medium *m)
 {
@@ -78,12 +71,12 @@ read_medium(struct dash_medium *m, PGresult *res, int row)
 		BYTES_LEFT };
 
 	m->hash = xstrdup(db_text(res, row, HASH));
-	m->name = text_or_null(res, row, NAME);
-	m->message = text_or_null(res, row, MESSAGE);
-	m->kind = text_or_null(res, row, KIND);
+	m->name = db_copy(res, row, NAME);
+	m->message = db_copy(res, row, MESSAGE);
+	m->kind = db_copy(res, row, KIND);
 	m->source = db_path_value(res, row, SOURCE);
-	m->health = text_or_null(res, row, HEALTH);
-	m->problems = text_or_null(res, row, PROBLEMS);
+	m->health = db_copy(res, row, HEALTH);
+	m->problems = db_copy(res, row, PROBLEMS);
 	m->added = db_int(res, row, ADDED);
 	m->imaged = db_int(res, row, IMAGED);
 	m->loaded = db_int(res, row, LOADED);
@@ -225,7 +218,7 @@ read_events(struct dash_catalogue *c, const PGresult *res)
 		e->at = db_int(res, row, 0);
 		e->source = xstrdup("diagnostic");
 		e->medium = xstrdup(db_text(res, row, 1));
-		e->worker = text_or_null(res, row, 2);
+		e->worker = db_copy(res, row, 2);
 		e->what = xstrdup(db_text(res, row, 3));
 		if (!PQgetisnull(res, row, 6))
 			buf_printf(&b, "inode %s: ", db_text(res, row, 6));

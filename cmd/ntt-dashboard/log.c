@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/fsutil.h"
+#include "base/json_read.h"
 #include "base/log.h"
 #include "base/procstat.h"
 
@@ -32,29 +32,6 @@ static const struct {
 /* Stages that are failures although they are not called so. */
 static const enum log_event failures[] = { LOG_FINDING, LOG_ENUM_ERROR,
 	LOG_LOAD_BLOCKED };
-
-static const char *
-text_of(const json_t *line, const char *key)
-{
-	return json_string_value(json_object_get(line, key));
-}
-
-static int64_t
-number_of(const json_t *line, const char *key)
-{
-	return key ? json_integer_value(json_object_get(line, key)) : 0;
-}
-
-/* "2026-11-20T20:55:01.123Z"; 0 if it is none. */
-static int64_t
-time_of(const char *text)
-{
-	struct tm tm = { 0 };
-	const char *end = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) :
-	    NULL;
-
-	return end && (*end == '.' || *end == 'Z') ? timegm(&tm) : 0;
-}
 
 static struct dash_activity *
 activity_of(struct dash_logs *l, const char *prog, int pid)
@@ -89,7 +66,7 @@ note_activity(struct dash_logs *l, const json_t *line, const char *prog,
     int pid, const char *stage, int64_t at)
 {
 	struct dash_activity *a = activity_of(l, prog, pid);
-	const char *medium = text_of(line, "medium");
+	const char *medium = json_read_text(line, "medium");
 	size_t i;
 
 	if (!a->since)
@@ -103,8 +80,8 @@ note_activity(struct dash_logs *l, const json_t *line, const char *prog,
 		if (strcmp(stage, log_event_name(measures[i].stage)))
 			continue;
 		a->unit = measures[i].unit;
-		a->done = number_of(line, measures[i].done);
-		a->all = number_of(line, measures[i].all);
+		a->done = json_read_i64(line, measures[i].done);
+		a->all = json_read_i64(line, measures[i].all);
 	}
 }
 
@@ -131,7 +108,7 @@ put_reason(struct buf *b, const json_t *line)
 	size_t i;
 
 	for (i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-		text = text_of(line, keys[i]);
+		text = json_read_text(line, keys[i]);
 		if (!text || !*text)
 			continue;
 		if (b->len)
@@ -146,7 +123,7 @@ static void
 note_failure(struct dash_logs *l, const json_t *line, const char *prog,
     int pid, const char *stage, int64_t at)
 {
-	const char *medium = text_of(line, "medium");
+	const char *medium = json_read_text(line, "medium");
 	struct dash_event *e;
 	struct buf b = BUF_INIT;
 
@@ -176,12 +153,13 @@ static void
 parse_line(struct dash_logs *l, const char *text, size_t len)
 {
 	json_t *line = json_loadb(text, len, 0, NULL);
-	const char *prog = text_of(line, "prog");
-	const char *stage = text_of(line, "stage");
-	int64_t pid = number_of(line, "pid");
-	int64_t at = time_of(text_of(line, "ts"));
+	const char *prog = json_read_text(line, "prog");
+	const char *stage = json_read_text(line, "stage");
+	int64_t pid = json_read_i64(line, "pid");
+	const char *ts = json_read_text(line, "ts");
+	int64_t at = ts ? (int64_t)log_time(ts) : 0;
 
-	if (prog && stage && at && pid > 0 && pid < 1 << 30) {
+	if (prog && stage && at > 0 && pid > 0 && pid < 1 << 30) {
 		note_activity(l, line, prog, (int)pid, stage, at);
 		if (is_failure(stage))
 			note_failure(l, line, prog, (int)pid, stage, at);

@@ -186,11 +186,9 @@ init(void)
 static int
 adopt(void)
 {
-	PGconn *db = db_open();
+	PGconn *db = db_need();
 	char *why;
 
-	if (!db)
-		db_die("could not open the catalogue");
 	if (store_mark_adopt(db, &why) < 0)
 		die(EXIT_FAILED, "cannot adopt the stores: %s", why);
 	PQfinish(db);
@@ -331,12 +329,10 @@ check(void)
 {
 	static const char mark[] = "-- check: ";
 	struct buf report = BUF_INIT;
-	PGconn *db = db_open();
+	PGconn *db = db_need();
 	const char *p;
 	int violated = 0;
 
-	if (!db)
-		db_die("could not open the catalogue");
 	if (json)
 		json_begin_array(&report, NULL);
 	for (p = strstr(sqltext_sanity_checks, mark); p; ) {
@@ -437,13 +433,11 @@ restore(void)
 static int
 relocate(void)
 {
-	PGconn *db = db_open();
+	PGconn *db = db_need();
 	char *text[2], hex[2][8192];
 	PGresult *res;
 	int i;
 
-	if (!db)
-		db_die("could not open the catalogue");
 	for (i = 0; i < 2; i++) {
 		char *path = path_absolute(prog_operand(i + 1));
 

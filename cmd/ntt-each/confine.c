@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bubble.h"
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/fsutil.h"
@@ -30,75 +30,6 @@ enum {
 
 static const char content[] = "/content";
 
-struct words {
-	char **word;
-	size_t count;
-};
-
-static void
-add(struct words *w, const char *word)
-{
-	w->word = xrealloc(w->word, (w->count + 2) * sizeof *w->word);
-	w->word[w->count++] = xstrdup(word);
-	w->word[w->count] = NULL;
-}
-
-static void
-add_all(struct words *w, const char *const *list)
-{
-	for (; *list; list++)
-		add(w, *list);
-}
-
-static void
-add_bind(struct words *w, const char *from, const char *to)
-{
-	add(w, "--ro-bind");
-	add(w, from);
-	add(w, to);
-}
-
-/* /bin and its kin are links into /usr, or directories of their own. */
-static void
-add_system(struct words *w)
-{
-	static const char *const dirs[] = { "/bin", "/sbin", "/lib", "/lib32",
-		"/lib64", "/libx32" };
-	char target[4096];
-	struct stat st;
-	size_t i;
-	ssize_t n;
-
-	add_bind(w, "/usr", "/usr");
-	add_bind(w, "/etc", "/etc");
-	for (i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
-		n = readlink(dirs[i], target, sizeof target - 1);
-		if (n > 0) {
-			target[n] = '\0';
-			add(w, "--symlink");
-			add(w, target);
-			add(w, dirs[i]);
-		} else if (stat(dirs[i], &st) == 0) {
-			add_bind(w, dirs[i], dirs[i]);
-		}
-	}
-	/* has the address of the catalogue, and maybe a password */
-	if (access("/etc/ntt", F_OK) == 0) {
-		add(w, "--tmpfs");
-		add(w, "/etc/ntt");
-		add(w, "--remount-ro");
-		add(w, "/etc/ntt");
-	}
-}
-
-static int
-is_below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return !strncmp(path, dir, len) && path[len] == '/';
-}
-
 static int
 is_visible(const char *path)
 {
@@ -107,7 +38,7 @@ is_visible(const char *path)
 	size_t i;
 
 	for (i = 0; i < sizeof seen / sizeof seen[0]; i++)
-		if (is_below(path, seen[i]))
+		if (path_is_below(path, seen[i]))
 			return 1;
 	return 0;
 }
@@ -127,27 +58,24 @@ add_outside(struct words *w, const char *path)
 		char *dir = xasprintf("%.*s", (int)(slash - path), path);
 
 		if (strcmp(dir, "/tmp")) {
-			add(w, "--perms");
-			add(w, "0755");
-			add(w, "--dir");
-			add(w, dir);
+			words_add(w, "--perms");
+			words_add(w, "0755");
+			words_add(w, "--dir");
+			words_add(w, dir);
 		}
 		free(dir);
 	}
-	add_bind(w, path, path);
+	bubble_bind(w, path, path);
 }
 
 static void
 add_tmpfs(struct words *w, const char *where)
 {
 	char *size = xasprintf("%d", ROOM);
+	const char *const tmpfs[] = { "--perms", "1777", "--size", size,
+		"--tmpfs", where, NULL };
 
-	add(w, "--perms");
-	add(w, "1777");
-	add(w, "--size");
-	add(w, size);
-	add(w, "--tmpfs");
-	add(w, where);
+	words_add_all(w, tmpfs);
 	free(size);
 }
 
@@ -155,30 +83,17 @@ static void
 add_sandbox(struct words *w, const struct confine *c,
     const struct confine_program *p, const char *blob)
 {
-	static const char *const begin[] = { "bwrap", "--die-with-parent",
-		"--unshare-ipc", "--unshare-pid", "--unshare-net",
-		"--unshare-uts", "--unshare-cgroup-try", NULL };
-	/* what setpriv needs, and gives up */
-	static const char *const caps[] = { "--cap-add", "CAP_SETUID",
-		"--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP", NULL };
-	static const char *const user[] = { "--unshare-user",
-		"--disable-userns", NULL };
-	static const char *const devices[] = { "--proc", "/proc", "--dev",
-		"/dev", "--remount-ro", "/dev", NULL };
-	static const char *const end[] = { "--remount-ro", "/", "--chdir",
-		"/tmp", "--clearenv", "--setenv", "PATH",
-		"/usr/local/bin:/usr/bin:/bin:/usr/games", "--setenv", "HOME",
-		"/tmp", "--setenv", "TMPDIR", "/tmp", "--setenv", "LC_ALL",
-		"C.UTF-8", "--", NULL };
-	static const char *const setpriv[] = { "setpriv", "--reuid", "65534",
-		"--regid", "65534", "--clear-groups", "--inh-caps", "-all",
-		"--bounding-set", "-all", "--", NULL };
+	/* has the address of the catalogue, and maybe a password */
+	static const char *const hidden[] = { "--tmpfs", "/etc/ntt",
+		"--remount-ro", "/etc/ntt", NULL };
+	static const char *const temporary[] = { "--setenv", "TMPDIR", "/tmp",
+		"--", NULL };
 	size_t i;
 
-	add_all(w, begin);
-	add_all(w, c->nobody ? caps : user);
-	add_system(w);
-	add_all(w, devices);
+	bubble_begin(w, c->nobody);
+	bubble_bind(w, "/etc", "/etc");
+	if (access("/etc/ntt", F_OK) == 0)
+		words_add_all(w, hidden);
 	add_tmpfs(w, "/dev/shm");
 	add_tmpfs(w, "/tmp");
 	add_outside(w, p->path);
@@ -186,10 +101,11 @@ add_sandbox(struct words *w, const struct confine *c,
 		add_outside(w, p->target);
 	for (i = 0; c->read && i < c->read->count; i++)
 		add_outside(w, c->read->values[i]);
-	add_bind(w, blob, content);
-	add_all(w, end);
+	bubble_bind(w, blob, content);
+	bubble_end(w, "/tmp", "/usr/local/bin:/usr/bin:/bin:/usr/games");
+	words_add_all(w, temporary);
 	if (c->nobody)
-		add_all(w, setpriv);
+		bubble_become(w, NOBODY);
 }
 
 /* word with the name of the content for each "{}"; 1 if there was one. */
@@ -205,7 +121,7 @@ add_word(struct words *w, const char *word, const char *name)
 		buf_puts(&b, name);
 	}
 	buf_puts(&b, word);
-	add(w, b.data);
+	words_add(w, b.data);
 	buf_free(&b);
 	return any;
 }
@@ -215,40 +131,17 @@ confine_argv(const struct confine *c, const struct confine_program *p,
     const char *const words[], const char *blob)
 {
 	const char *name = c->sandbox ? content : blob;
-	struct words w = { NULL, 0 };
+	struct words w = WORDS_INIT;
 	int i, any = 0;
 
 	if (c->sandbox)
 		add_sandbox(&w, c, p, blob);
-	add(&w, p->path);
+	words_add(&w, p->path);
 	for (i = 1; words[i]; i++)
 		any |= add_word(&w, words[i], name);
 	if (!any)
-		add(&w, name);
+		words_add(&w, name);
 	return w.word;
-}
-
-void
-confine_argv_free(char **argv)
-{
-	size_t i;
-
-	for (i = 0; argv && argv[i]; i++)
-		free(argv[i]);
-	free(argv);
-}
-
-static int
-limit(int resource, uint64_t most)
-{
-	struct rlimit now, l;
-
-	if (getrlimit(resource, &now) < 0)
-		return -1;
-	if (now.rlim_max != RLIM_INFINITY && now.rlim_max < most)
-		most = now.rlim_max;
-	l.rlim_cur = l.rlim_max = most;
-	return setrlimit(resource, &l);
 }
 
 int
@@ -262,9 +155,9 @@ confine_prepare(void *arg)
 		errno = ECHILD;
 		return -1;
 	}
-	if (limit(RLIMIT_CORE, 0) < 0 || limit(RLIMIT_FSIZE, ROOM) < 0 ||
-	    limit(RLIMIT_AS, c->max_memory) < 0 ||
-	    limit(RLIMIT_NPROC, c->processes) < 0)
+	if (bubble_limit(RLIMIT_CORE, 0) < 0 || bubble_limit(RLIMIT_FSIZE, ROOM) < 0 ||
+	    bubble_limit(RLIMIT_AS, c->max_memory) < 0 ||
+	    bubble_limit(RLIMIT_NPROC, c->processes) < 0)
 		return -1;
 	if (c->sandbox)
 		return 0;
@@ -379,7 +272,7 @@ probe(const struct confine *c)
 		    "--no-sandbox runs the program without one",
 		    *why.data ? why.data : "it did not begin");
 	}
-	confine_argv_free(argv);
+	words_free(argv);
 	free(p.path);
 	buf_free(&why);
 }

@@ -4,7 +4,7 @@
  *	confine_open(&c);		may end the program: 126, 127, 2
  *	argv = confine_argv(&c, &program, words, "/store/ab/cd/abcd…");
  *	spawn(&child, argv, { .prepare = confine_prepare, .arg = &c, … });
- *	confine_argv_free(argv);
+ *	words_free(argv);
  */
 #ifndef NTT_EACH_CONFINE_H
 #define NTT_EACH_CONFINE_H
@@ -42,11 +42,10 @@ int confine_find(struct confine_program *p, const char *name);
 
 /*
  * The command that runs p with words, of which the first is its name, on the
- * blob; "{}" in words is the blob.  NULL-terminated.
+ * blob; "{}" in words is the blob.  NULL-terminated; words_free() it.
  */
 char **confine_argv(const struct confine *c, const struct confine_program *p,
 	const char *const words[], const char *blob);
-void confine_argv_free(char **argv);
 
 /* struct confine *: limits and rights of a child that runs such a command. */
 int confine_prepare(void *arg);

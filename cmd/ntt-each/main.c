@@ -8,7 +8,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +25,7 @@
 #include "base/prog.h"
 #include "base/progress.h"
 #include "base/sig.h"
+#include "base/words.h"
 #include "batch.h"
 #include "catalogue/content.h"
 #include "catalogue/db.h"
@@ -208,10 +208,8 @@ take(const struct found *e)
 static void
 choose(void)
 {
-	PGconn *db = db_open();
+	PGconn *db = db_need();
 
-	if (!db)
-		db_die("could not open the catalogue");
 	/* the target of a link is no document */
 	if (!question.types)
 		question.types = "f";
@@ -355,7 +353,7 @@ begin(const struct content *c)
 	    (const char *const *)words, path);
 	if (pool_start(&pool, argv, job) < 0)
 		die_errno("could not run %s: %m", quoted(argv[0]));
-	confine_argv_free(argv);
+	words_free(argv);
 	free(path);
 }
 
@@ -371,7 +369,7 @@ run_program(void)
 	struct content c;
 	int more = 1;
 
-	todo_plan(&each.todo, sql_each_plan, &tool, each.failed, each.again);
+	todo_plan(&each.todo, "", &tool, each.failed, each.again);
 	batch_tool(&tool);
 	pool.confine = &each.confine;
 	pool.timeout = each.timeout;
@@ -449,7 +447,7 @@ show_answers(void)
 	PGresult *res;
 	int rows, row;
 
-	todo_plan(&each.todo, sql_each_plan, &tool, 0, 0);
+	todo_plan(&each.todo, "", &tool, 0, 0);
 	each.print = 1;
 	do {
 		res = db_query(each.db, sql_each_show, tool.name,
@@ -581,14 +579,10 @@ open_all(void)
 {
 	const char *root = config_get(CONFIG_BYHASH_ROOT);
 
-	each.db = db_open();
-	if (!each.db)
-		db_die("could not open the catalogue");
+	each.db = db_need();
 	store_mark_need(each.db, CONFIG_BYHASH_ROOT, 0);
 	each.root = path_absolute(root);
-	each.store.temporaries = -1;
-	each.store.root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (each.store.root < 0)
+	if (store_open_read(&each.store, root) < 0)
 		die_errno("could not open the store %s: %m", quoted(root));
 	batch_open(each.db);
 	todo_open(&each.todo, each.db);

@@ -112,7 +112,7 @@ each_mime(struct each *e, const char *const *media, size_t count)
 	each = e;
 	snprintf(number, sizeof number, "%d", magic_version());
 	on_media(sql_each_learn, NULL, media, count);
-	todo_plan(&e->todo, sql_each_plan_mime, &tool, e->failed, e->again);
+	todo_plan(&e->todo, "mime", &tool, e->failed, e->again);
 	batch_tool(&tool);
 	pool.slots = e->parallel;
 	magic_pool_open(&pool);

@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "base/progress.h"
 #include "base/spawn.h"
+#include "base/words.h"
 #include "batch.h"
 #include "each.h"
 #include "magic_pool.h"
@@ -292,7 +293,7 @@ begin_program(struct pool *pool, const struct content *c, int which)
 	    x->words, path);
 	if (pool_start(pool, argv, new_job(c, -1, x->words[0])) < 0)
 		die_errno("could not run %s: %m", x->words[0]);
-	confine_argv_free(argv);
+	words_free(argv);
 	free(path);
 }
 
@@ -386,7 +387,7 @@ each_text(struct each *e)
 	each = e;
 	e->done = e->bytes = 0;
 	find_programs();
-	todo_plan(&e->todo, sql_each_plan_text, &tool, e->failed, e->again);
+	todo_plan(&e->todo, "text", &tool, e->failed, e->again);
 	batch_tool(&tool);
 	magics.slots = programs.slots = e->parallel;
 	programs.confine = &e->confine;

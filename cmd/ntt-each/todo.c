@@ -54,15 +54,15 @@ truth(int yes)
 }
 
 void
-todo_plan(struct todo *t, const char *sql, const struct tool *tool,
+todo_plan(struct todo *t, const char *what, const struct tool *tool,
     int failed, int again)
 {
 	PGresult *res;
 
 	send_chosen(t);
 	if (db_script(t->db, sql_each_reset) < 0 ||
-	    db_do(t->db, sql, tool->name, tool->version, truth(failed),
-	    truth(again)) < 0 || db_script(t->db, sql_each_planned) < 0)
+	    db_do(t->db, sql_each_plan, tool->name, tool->version,
+	    truth(failed), truth(again), what) < 0 || db_script(t->db, sql_each_planned) < 0)
 		db_die("could not find out what is to be done");
 	res = db_query(t->db, sql_each_sums, tool->name, tool->version);
 	if (!res)

@@ -40,8 +40,8 @@ struct todo {
 /* These end the program when the catalogue is away. */
 void todo_open(struct todo *t, PGconn *db);
 void todo_choose(struct todo *t, const char *id);
-/* sql: each_plan or its kin. */
-void todo_plan(struct todo *t, const char *sql, const struct tool *tool,
+/* what: "mime" or "text", whose answers have rows of their own, or "". */
+void todo_plan(struct todo *t, const char *what, const struct tool *tool,
 	int failed, int again);
 /* 1 and *c, valid until the next call; 0: that was all. */
 int todo_next(struct todo *t, struct content *c);

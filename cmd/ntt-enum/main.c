@@ -25,6 +25,7 @@
 #include "base/sig.h"
 #include "base/tempfile.h"
 #include "base/use_lock.h"
+#include "hash/blake3_hex.h"
 #include "mount/mounted.h"
 #include "raw/pattern.h"
 #include "raw/raw.h"
@@ -526,11 +527,9 @@ put_partitions(struct buf *b)
 static void
 put_result(struct buf *b)
 {
-	uint8_t sum[BLAKE3_OUT_LEN];
-	char hex[2 * BLAKE3_OUT_LEN + 1];
+	char hex[BLAKE3_HEX + 1];
 
-	blake3_hasher_finalize(&job.writer.hash, sum, sizeof sum);
-	hex_encode(hex, sum, sizeof sum);
+	blake3_hex(&job.writer.hash, hex);
 	json_u64(b, "rows", job.writer.records);
 	json_u64(b, "bytes", job.writer.bytes);
 	json_text(b, "blake3", hex);

@@ -157,9 +157,7 @@ main(int argc, char **argv)
 	prog_config();
 	setlocale(LC_CTYPE, "C.UTF-8");
 	sig_catch();
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	question_read(&question, db);
 	terminal = isatty(STDOUT_FILENO) && !opt.null;
 	left = question_ask(&question, db, take);

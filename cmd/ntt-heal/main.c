@@ -465,9 +465,7 @@ main(int argc, char **argv)
 	enum place_kind kind;
 
 	parse_options(argc, argv);
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	choose();
 	if (privilege_drop(NULL) < 0)
 		die_errno("could not give up root rights: %m");

@@ -136,7 +136,7 @@ find_in_medium(struct wanted *w, PGconn *db, const char *hash,
 int
 wanted_find_names(struct wanted *w, PGconn *db)
 {
-	PGresult *media = db_query(db, sql_heal_media);
+	PGresult *media = db_query(db, sql_medium_all_loaded);
 	struct pgarray ids;
 	const char *param;
 	int row, len, rc = media ? 0 : -1;

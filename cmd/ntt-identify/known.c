@@ -23,7 +23,7 @@
 #include "base/progress.h"
 #include "base/sig.h"
 #include "catalogue/db.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 #include "image/container.h"
 #include "image/places.h"
 #include "sql/statements.h"
@@ -241,7 +241,6 @@ fingerprint_file(const char *path, const char *label, char hex[65])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char *block = xmalloc(READ_SIZE);
-	uint8_t sum[BLAKE3_OUT_LEN];
 	uint64_t done = 0, size;
 	blake3_hasher h;
 	struct stat st;
@@ -265,8 +264,7 @@ fingerprint_file(const char *path, const char *label, char hex[65])
 		}
 	}
 	progress_stop();
-	blake3_hasher_finalize(&h, sum, sizeof sum);
-	hex_encode(hex, sum, sizeof sum);
+	blake3_hex(&h, hex);
 out:
 	free(block);
 	if (fd >= 0)
@@ -512,14 +510,12 @@ static void
 derive_from_places(struct known *k, const char *name, const uint8_t *digests,
     size_t count)
 {
-	uint8_t sum[BLAKE3_OUT_LEN];
 	char hex[2 * BLAKE3_OUT_LEN + 1];
 	blake3_hasher h;
 
 	blake3_hasher_init(&h);
 	blake3_hasher_update(&h, digests, count * PLACE_DIGEST);
-	blake3_hasher_finalize(&h, sum, sizeof sum);
-	hex_encode(hex, sum, sizeof sum);
+	blake3_hex(&h, hex);
 	known_derive(k->hash, name, hex);
 }
 

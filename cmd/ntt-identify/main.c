@@ -219,12 +219,10 @@ match(const struct identity *id, struct buf *b)
 {
 	const char *params[] = { id->hash, *id->v1 ? id->v1 : NULL,
 		*id->v2_image ? id->v2_image : NULL };
-	PGconn *db = db_open();
+	PGconn *db = db_need();
 	PGresult *res;
 	int i, n;
 
-	if (!db)
-		db_die("could not open the catalogue");
 	res = db_query_n(db, sql_identify_match, 3, params);
 	if (!res)
 		db_die("could not look up the medium");

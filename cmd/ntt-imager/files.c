@@ -174,20 +174,11 @@ check_image(const struct imager_files *f, uint64_t size, char **error)
 	return EXIT_DONE;
 }
 
-static char *
-directory_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? xasprintf("%.*s/", (int)(slash - path), path) :
-	    xstrdup(".");
-}
-
 static int
 check_room(const struct imager_files *f, uint64_t size, char **error)
 {
 	uint64_t missing = size - mapfile_bytes(&f->before, MAPFILE_RESCUED);
-	char *dir = directory_of(f->image);
+	char *dir = path_directory(f->image);
 	struct statvfs fs;
 	int status = EXIT_DONE;
 

@@ -73,20 +73,9 @@ spool_failed(struct intake *in)
 char
 intake_type(const struct raw_record *r)
 {
-	if (r->type == 'U')
-		return '?';
-	if (r->type != '?')
-		return r->type;
-	switch (r->mode & S_IFMT) {
-	case S_IFREG: return 'f';
-	case S_IFDIR: return 'd';
-	case S_IFLNK: return 'l';
-	case S_IFBLK: return 'b';
-	case S_IFCHR: return 'c';
-	case S_IFIFO: return 'p';
-	case S_IFSOCK: return 's';
-	default: return '?';
-	}
+	char type = r->type == '?' ? raw_letter(r->mode) : r->type;
+
+	return type == 'U' ? '?' : type;
 }
 
 /*

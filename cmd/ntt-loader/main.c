@@ -707,9 +707,7 @@ resolve_medium(void)
 	if (len < PREFIX_MIN || len >= 32 ||
 	    strspn(job.medium, "0123456789abcdef") != len)
 		return;
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	n = medium_find(db, job.medium, hashes);
 	if (n < 0)
 		db_die("could not look for medium %s", job.medium);

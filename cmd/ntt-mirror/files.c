@@ -25,7 +25,7 @@
 #include "base/tempfile.h"
 #include "catalogue/catalogue_file.h"
 #include "catalogue/db.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 #include "mirror.h"
 #include "sql/statements.h"
 
@@ -102,15 +102,6 @@ files_tidy(const struct mirror *m)
 
 /* ---- one file ---- */
 
-static void
-finish(const blake3_hasher *h, char id[STORE_ID + 1])
-{
-	uint8_t hash[BLAKE3_OUT_LEN];
-
-	blake3_hasher_finalize(h, hash, sizeof hash);
-	hex_encode(id, hash, sizeof hash);
-}
-
 /* 0, or -1 with errno and *reading: at which side. */
 static int
 copy_bytes(int from, int to, char id[STORE_ID + 1], int *reading)
@@ -135,7 +126,7 @@ copy_bytes(int from, int to, char id[STORE_ID + 1], int *reading)
 		progress_set(done += (uint64_t)n);
 	}
 	free(piece);
-	finish(&h, id);
+	blake3_hex(&h, id);
 	return rc;
 }
 

@@ -142,9 +142,7 @@ worse(int a, int b)
 static void
 open_catalogue(void)
 {
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	if (db_script(db, sql_mirror_begin) < 0)
 		db_die("could not begin");
 }

@@ -22,7 +22,7 @@
 #include "base/progress.h"
 #include "base/sig.h"
 #include "catalogue/db.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 #include "mirror.h"
 #include "sql/statements.h"
 #include "store/blob_read.h"
@@ -87,15 +87,6 @@ out_put(struct out *o, const void *bytes, size_t len)
 	return write_all(o->io.fd, bytes, len);
 }
 
-static void
-finish(const blake3_hasher *h, char id[STORE_ID + 1])
-{
-	uint8_t hash[BLAKE3_OUT_LEN];
-
-	blake3_hasher_finalize(h, hash, sizeof hash);
-	hex_encode(id, hash, sizeof hash);
-}
-
 /* 0 and the BLAKE3 of an object; -1: rclone could not read it. */
 static int
 hash_object(const char *object, char id[STORE_ID + 1])
@@ -113,7 +104,7 @@ hash_object(const char *object, char id[STORE_ID + 1])
 	while (!sig_caught() && (n = read_full(io.fd, piece, PIECE)) > 0)
 		blake3_hasher_update(&h, piece, (size_t)n);
 	free(piece);
-	finish(&h, id);
+	blake3_hex(&h, id);
 	if (n != 0) {
 		remote_abort(&io);
 		return -1;
@@ -128,7 +119,7 @@ out_end(const struct mirror *m, struct out *o, const char *object,
 {
 	char back[STORE_ID + 1];
 
-	finish(&o->hash, id);
+	blake3_hex(&o->hash, id);
 	if (remote_end(&o->io) != 0)
 		remote_failed(m, "write", object);
 	if (hash_object(object, back) < 0)
@@ -197,7 +188,7 @@ plan(struct buf *index, char name[STORE_ID + 1])
 	}
 	blake3_hasher_init(&h);
 	blake3_hasher_update(&h, index->data, index->len);
-	finish(&h, name);
+	blake3_hex(&h, name);
 }
 
 static void
@@ -414,7 +405,7 @@ take_member(struct remote_io *io, uint64_t *at, const char *object,
 			remote_abort(io);
 	} while (rc < 0 && !own && !sig_caught());
 	*at = start + size;
-	finish(&h, id);
+	blake3_hex(&h, id);
 	return rc;
 }
 

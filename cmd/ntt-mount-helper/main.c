@@ -53,11 +53,14 @@ static unsigned int timeout = 10;	/* seconds */
 static int timeout_ms;
 static int sandbox;
 static int object_only;		/* --object */
+static const char *found_text;	/* --found */
 
 static const struct prog_option options[] = {
 	OPT_MEDIUM,
 	{ 0, "timeout", "SECONDS", "give up a mount after so long (10)",
 		OPT_UINT(&timeout, 1, 3600) },
+	{ 0, "found", "LIST", "where a search found what no table leads to",
+		OPT_TEXT(&found_text) },
 	{ 0, "object", NULL, "leave what became of volumes to the object",
 		OPT_FLAG(&object_only) },
 	{ 0, "sandbox", NULL, "mount in a process without rights",
@@ -407,6 +410,7 @@ static int
 mount_medium(const char *path)
 {
 	static struct layout layout;
+	static struct layout_found found;
 	struct registry reg = REGISTRY_INIT;
 	struct buf json = BUF_INIT;
 	struct image im;
@@ -419,6 +423,10 @@ mount_medium(const char *path)
 		mount_refuse(EXIT_FAILED, "cannot use image %s: %s",
 		    quoted(path),
 		    why);
+	if (found_text && layout_found_parse(&found, found_text, im.size) < 0)
+		mount_refuse(EXIT_USAGE, "--found %s is no list of the first "
+		    "bytes of sectors of %s", quoted(found_text),
+		    quoted(path));
 	if (already_mounted(&im, &reg)) {
 		mount_command_print_already(reg.json);
 		status = reg.status;
@@ -430,7 +438,7 @@ mount_medium(const char *path)
 		warn("%s", remark);
 	free(remark);
 	mount_command_recognise(&layout, im.fd, im.size, &view, im.path,
-	    timeout_ms);
+	    timeout_ms, found_text ? &found : NULL);
 	image_view_fit(&view, &layout);
 	point_fd = trusted_subdir(root, hash, &why);
 	if (point_fd < 0)

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -38,22 +37,6 @@ new_log(int run, const char *medium)
 	fd = openat(run, path + 1, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
 	    O_CLOEXEC, 0644);
 	free(path);
-	return fd;
-}
-
-static int
-spec_of(const struct view *view)
-{
-	struct buf text = BUF_INIT;
-	int fd = memfd_create("view", MFD_CLOEXEC);
-
-	view_print(view, &text);
-	if (fd >= 0 && (write_all(fd, text.data, text.len) < 0 ||
-	    lseek(fd, 0, SEEK_SET) < 0)) {
-		close(fd);
-		fd = -1;
-	}
-	buf_free(&text);
 	return fd;
 }
 
@@ -184,7 +167,7 @@ view_server_start(struct view_server *s, const struct view *view, int image,
 	*s = (struct view_server){ .dir = -1 };
 	if (program < 0)
 		return -1;
-	spec = spec_of(view);
+	spec = view_file(view);
 	log = spec < 0 ? -1 : new_log(run, medium);
 	if (log >= 0)
 		rc = start(s, image, spec, log, program);

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,12 +19,13 @@
 #include "base/diag.h"
 #include "base/fsutil.h"
 #include "base/json.h"
+#include "base/json_read.h"
 #include "base/medium_files.h"
 #include "base/num.h"
 #include "base/progress.h"
 #include "base/sig.h"
 #include "catalogue/db.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 #include "image/container.h"
 #include "image/content_probe.h"
 #include "sql/statements.h"
@@ -270,12 +270,6 @@ info(const struct opening *o, size_t link)
 	return json;
 }
 
-static const char *
-text_in(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
 /* What it says it is made of, or else what it is. */
 static const char *
 parent_format(const struct opening *o, const struct part *p,
@@ -308,22 +302,22 @@ follow_chain(struct opening *o)
 
 	for (i = 0; i < o->depth; i++) {
 		json_t *json = info(o, i);
-		const char *parent = text_in(json, "backing-filename");
-		const char *format = text_in(json, "backing-filename-format");
+		const char *parent = json_read_text(json, "backing-filename");
+		const char *format = json_read_text(json,
+		    "backing-filename-format");
 		const json_t *data = json_object_get(json_object_get(json,
 		    "format-specific"), "data");
 		const char *base = parent ? base_of(parent) : NULL;
 		struct part *p;
 		char as[24];
 
-		if (json_is_true(json_object_get(json, "encrypted")))
+		if (json_read_true(json, "encrypted"))
 			cannot(o, " that is encrypted: decrypt it first");
-		if (text_in(data, "data-file"))
+		if (json_read_text(data, "data-file"))
 			cannot(o, " that has its data in another file: "
 			    "convert it to a raw image");
 		if (i == 0)
-			o->size = (uint64_t)json_integer_value(
-			    json_object_get(json, "virtual-size"));
+			o->size = json_read_u64(json, "virtual-size");
 		if (base) {
 			if (o->depth == CHAIN)
 				cannot(o, " with more than %d parents",
@@ -1076,7 +1070,6 @@ make_joined(struct opening *o)
 static void
 take_fingerprint(const struct opening *o, char hex[65])
 {
-	uint8_t sum[BLAKE3_OUT_LEN];
 	char *bytes = xmalloc(CHUNK);
 	blake3_hasher h;
 	uint64_t at = 0;
@@ -1094,8 +1087,7 @@ take_fingerprint(const struct opening *o, char hex[65])
 	if (n < 0)
 		die_errno("could not read the raw image of %s: %m",
 		    quoted(o->path));
-	blake3_hasher_finalize(&h, sum, sizeof sum);
-	hex_encode(hex, sum, sizeof sum);
+	blake3_hex(&h, hex);
 	free(bytes);
 }
 

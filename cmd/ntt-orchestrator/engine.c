@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bubble.h"
 #include "base/exits.h"
 #include "base/fsutil.h"
 #include "base/procstat.h"
@@ -20,54 +21,6 @@
 enum { NOBODY = 65534, STEP_MS = 100, GRACE_MS = 2000 };
 
 #define MEMORY ((uint64_t)4 << 30)
-
-struct words {
-	char **word;
-	size_t count;
-};
-
-static void
-add(struct words *w, const char *word)
-{
-	w->word = xrealloc(w->word, (w->count + 2) * sizeof *w->word);
-	w->word[w->count++] = xstrdup(word);
-	w->word[w->count] = NULL;
-}
-
-static void
-add_all(struct words *w, const char *const list[])
-{
-	for (; *list; list++)
-		add(w, *list);
-}
-
-/* /bin and its kin are links into /usr, or directories of their own. */
-static void
-add_system(struct words *w)
-{
-	static const char *const dirs[] = { "/bin", "/sbin", "/lib", "/lib32",
-		"/lib64", "/libx32" };
-	static const char *const usr[] = { "--ro-bind", "/usr", "/usr", NULL };
-	char target[4096];
-	struct stat st;
-	size_t i;
-	ssize_t n;
-
-	add_all(w, usr);
-	for (i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
-		n = readlink(dirs[i], target, sizeof target - 1);
-		if (n > 0) {
-			target[n] = '\0';
-			add(w, "--symlink");
-			add(w, target);
-			add(w, dirs[i]);
-		} else if (stat(dirs[i], &st) == 0) {
-			add(w, "--ro-bind");
-			add(w, dirs[i]);
-			add(w, dirs[i]);
-		}
-	}
-}
 
 /* Who may read the files, and has as few rights as can be. */
 static uid_t
@@ -88,70 +41,31 @@ static char **
 engine_argv(const struct engine *e, const char *program,
     const char *const args[])
 {
-	static const char *const begin[] = { "bwrap", "--die-with-parent",
-		"--unshare-ipc", "--unshare-pid", "--unshare-net",
-		"--unshare-uts", "--unshare-cgroup-try", NULL };
-	/* what setpriv needs, and gives up */
-	static const char *const caps[] = { "--cap-add", "CAP_SETUID",
-		"--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP", NULL };
-	static const char *const user[] = { "--unshare-user",
-		"--disable-userns", NULL };
-	static const char *const devices[] = { "--proc", "/proc", "--dev",
-		"/dev", "--remount-ro", "/dev", "--perms", "0755", "--dir",
-		"/in", NULL };
-	static const char *const end[] = { "--remount-ro", "/", "--chdir",
-		"/in", "--clearenv", "--setenv", "PATH", "/usr/bin:/bin",
-		"--setenv", "HOME", "/in", "--setenv", "LC_ALL", "C.UTF-8",
-		"--", NULL };
-	static const char *const bare[] = { "--clear-groups", "--inh-caps",
-		"-all", "--bounding-set", "-all", "--no-new-privs", "--",
+	static const char *const in[] = { "--perms", "0755", "--dir", "/in",
 		NULL };
-	struct words w = { NULL, 0 };
-	char number[24], *name;
+	struct words w = WORDS_INIT;
+	char *name;
 	size_t i;
 
-	add_all(&w, begin);
-	add_all(&w, geteuid() == 0 ? caps : user);
-	add_system(&w);
-	add_all(&w, devices);
+	bubble_begin(&w, geteuid() == 0);
+	words_add_all(&w, in);
 	for (i = 0; i < e->count; i++) {
 		name = path_join("/in", e->files[i].as);
-		add(&w, "--ro-bind");
-		add(&w, e->files[i].path);
-		add(&w, name);
+		bubble_bind(&w, e->files[i].path, name);
 		free(name);
 	}
 	if (e->out) {
-		add(&w, "--bind");
-		add(&w, e->out);
-		add(&w, "/out");
+		words_add(&w, "--bind");
+		words_add(&w, e->out);
+		words_add(&w, "/out");
 	}
-	add_all(&w, end);
-	if (geteuid() == 0) {
-		snprintf(number, sizeof number, "%u", (unsigned int)e->uid);
-		add(&w, "setpriv");
-		add(&w, "--reuid");
-		add(&w, number);
-		add(&w, "--regid");
-		add(&w, "65534");
-		add_all(&w, bare);
-	}
-	add(&w, program);
-	add_all(&w, args);
+	bubble_end(&w, "/in", "/usr/bin:/bin");
+	words_add(&w, "--");
+	if (geteuid() == 0)
+		bubble_become(&w, e->uid);
+	words_add(&w, program);
+	words_add_all(&w, args);
 	return w.word;
-}
-
-static int
-limit(int resource, uint64_t most)
-{
-	struct rlimit now, l;
-
-	if (getrlimit(resource, &now) < 0)
-		return -1;
-	if (now.rlim_max != RLIM_INFINITY && now.rlim_max < most)
-		most = now.rlim_max;
-	l.rlim_cur = l.rlim_max = most;
-	return setrlimit(resource, &l);
 }
 
 static int
@@ -160,9 +74,9 @@ prepare(void *arg)
 	const struct engine *e = arg;
 
 	return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
-	    limit(RLIMIT_CORE, 0) < 0 || limit(RLIMIT_FSIZE, e->most) < 0 ||
-	    limit(RLIMIT_AS, MEMORY) < 0 ||
-	    limit(RLIMIT_CPU, e->seconds) < 0 ? -1 : 0;
+	    bubble_limit(RLIMIT_CORE, 0) < 0 || bubble_limit(RLIMIT_FSIZE, e->most) < 0 ||
+	    bubble_limit(RLIMIT_AS, MEMORY) < 0 ||
+	    bubble_limit(RLIMIT_CPU, e->seconds) < 0 ? -1 : 0;
 }
 
 int
@@ -185,7 +99,6 @@ engine_start(struct engine *e, const char *const args[], int out,
 {
 	struct spawn_io io = SPAWN_INHERIT;
 	char *program = program_path(e->program), **argv;
-	size_t i;
 	int rc = -1, err = ENOENT;
 
 	e->errors = -1;
@@ -207,9 +120,7 @@ engine_start(struct engine *e, const char *const args[], int out,
 	io.arg = e;
 	rc = spawn(child, argv, &io);
 	err = errno;
-	for (i = 0; argv[i]; i++)
-		free(argv[i]);
-	free(argv);
+	words_free(argv);
 out:
 	free(program);
 	if (rc < 0 && e->errors >= 0) {

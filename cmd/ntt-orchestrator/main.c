@@ -804,9 +804,7 @@ open_container(struct run_container *c, const char *operand)
 {
 	int status;
 
-	db = opt.plan || opt.enum_only ? NULL : db_open();
-	if (!db && !opt.plan && !opt.enum_only)
-		db_die("could not open the catalogue");
+	db = opt.plan || opt.enum_only ? NULL : db_need();
 	status = run_container_open(c, operand, db, opt.force || opt.reset,
 	    opt.plan);
 	if (status && c->done)
@@ -838,9 +836,7 @@ main(int argc, char **argv)
 	run_medium_identify(&medium, operand, opt.image != NULL, opt.label,
 	    opt.force);
 	if (container.raw) {
-		db = opt.enum_only ? NULL : db_open();
-		if (!db && !opt.enum_only)
-			db_die("could not open the catalogue");
+		db = opt.enum_only ? NULL : db_need();
 		run_container_settle(&container, &medium, db,
 		    opt.force || opt.reset);
 		PQfinish(db);
@@ -862,9 +858,7 @@ main(int argc, char **argv)
 		    "from one before it has an image");
 	if (opt.enum_only)
 		return enumerate_only();
-	db = db_open();
-	if (!db && !opt.plan)
-		db_die("could not open the catalogue");
+	db = opt.plan ? db_open() : db_need();
 	if (!opt.plan)
 		refuse_removed();
 	if (opt.plan) {

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "base/config.h"
 #include "base/diag.h"
 #include "base/fsutil.h"
+#include "base/json_read.h"
 #include "base/medium_files.h"
 #include "base/spawn.h"
 #include "catalogue/account.h"
@@ -54,14 +54,6 @@ image_by_prefix(const char *prefix)
 	if (dir)
 		closedir(dir);
 	return found;
-}
-
-static char *
-text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? xstrdup(text) : NULL;
 }
 
 static void
@@ -106,22 +98,20 @@ take_identity(struct run_medium *m, const char *operand, const char *text)
 	if (!object)
 		die(EXIT_FAILED, "ntt-identify printed no JSON: %s",
 		    error.text);
-	kind = text_of(object, "kind");
-	hash = text_of(object, "next_hash");
+	kind = json_read_copy(object, "kind");
+	hash = json_read_copy(object, "next_hash");
 	if (!hash)
-		hash = text_of(object, "hash");
+		hash = json_read_copy(object, "hash");
 	set_hash(m, hash);
-	m->human = text_of(object, "human");
-	m->size = (uint64_t)json_integer_value(json_object_get(object,
-	    "size"));
-	m->name_base = text_of(object, "name_base");
-	m->fingerprint = text_of(object, "fingerprint");
-	m->file = text_of(object, "file");
-	m->which_root = text_of(object, "root");
-	m->follows = text_of(object, "follows");
-	m->state = (int)json_integer_value(json_object_get(object,
-	    "state_number"));
-	m->registered = json_is_true(json_object_get(object, "registered"));
+	m->human = json_read_copy(object, "human");
+	m->size = json_read_u64(object, "size");
+	m->name_base = json_read_copy(object, "name_base");
+	m->fingerprint = json_read_copy(object, "fingerprint");
+	m->file = json_read_copy(object, "file");
+	m->which_root = json_read_copy(object, "root");
+	m->follows = json_read_copy(object, "follows");
+	m->state = (int)json_read_i64(object, "state_number");
+	m->registered = json_read_true(object, "registered");
 	take_probes(m, object);
 	m->path = realpath(operand, NULL);
 	if (!m->path)

@@ -1,27 +1,13 @@
 #define _GNU_SOURCE
 #include "verify_log.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_read.h"
 #include "base/log.h"
 
 enum { HEX = 64, ID = HEX + 1 };
-
-static const char *
-text_of(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
-static uint64_t
-number_of(const json_t *object, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(object, key));
-
-	return n > 0 ? (uint64_t)n : 0;
-}
 
 /* "id path: detail", escaped: it goes to a terminal. */
 static void
@@ -34,7 +20,7 @@ put_sample(struct buf *b, const json_t *object)
 
 	buf_puts(b, " ");
 	for (i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-		text = text_of(object, keys[i]);
+		text = json_read_text(object, keys[i]);
 		if (!text)
 			continue;
 		buf_putc(b, ' ');
@@ -46,8 +32,8 @@ put_sample(struct buf *b, const json_t *object)
 static void
 take_finding(struct verify_log *l, const json_t *object)
 {
-	const char *kind = text_of(object, "finding");
-	const char *id = text_of(object, "blobid");
+	const char *kind = json_read_text(object, "finding");
+	const char *id = json_read_text(object, "blobid");
 	uint8_t binary[HEX / 2];
 	int i;
 
@@ -76,14 +62,14 @@ verify_log_line(struct verify_log *l, const char *line, size_t len)
 		return;
 	l->lines++;
 	object = json_loadb(line, len, 0, &error);
-	stage = text_of(object, "stage");
+	stage = json_read_text(object, "stage");
 	if (!json_is_object(object)) {
 		l->bad_lines++;
 	} else if (stage && !strcmp(stage,
 	    log_event_name(LOG_VERIFY_COMPLETE))) {
 		l->runs++;
-		l->verified += number_of(object, "verified");
-		l->bytes += number_of(object, "bytes");
+		l->verified += json_read_u64(object, "verified");
+		l->bytes += json_read_u64(object, "bytes");
 	} else if (stage && !strcmp(stage, log_event_name(LOG_FINDING))) {
 		take_finding(l, object);
 	}

@@ -280,9 +280,7 @@ main(int argc, char **argv)
 		check_where(prog_operand(2));
 	}
 	prog_config();
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	if (privilege_drop(NULL) < 0)
 		die_errno("could not give up root rights: %m");
 	if (verb == ADD && is_remote(prog_operand(2)))

@@ -41,12 +41,6 @@ link_blobs_of(PGconn *db, const char *medium)
 	return rc;
 }
 
-PGresult *
-link_media(PGconn *db)
-{
-	return db_query(db, sql_link_media);
-}
-
 static int
 has_tree(const char *root, const char *medium)
 {
@@ -58,32 +52,29 @@ has_tree(const char *root, const char *medium)
 }
 
 static int
-count_medium(PGconn *db, const char *statement, const char *medium)
+count_medium(PGconn *db, const char *medium)
 {
-	char *sql = sql_for(statement, medium);
+	char *sql = sql_for(sql_link_count_medium, medium);
 	int rc = db_script(db, sql);
 
 	free(sql);
 	return rc;
 }
 
-/* link_found: the names of the blobs of link_blob or link_wrong, by medium. */
+/* link_found: the names of the blobs of link_blob, by medium. */
 static int
-count_names(PGconn *db, int again, const char *root)
+count_names(PGconn *db, const char *root)
 {
-	PGresult *res = link_media(db);
+	PGresult *res = db_query(db, sql_medium_all_loaded);
 	int row, rc = res ? 0 : -1;
 
 	if (rc == 0)
-		rc = db_script(db, again ? "ANALYZE link_wrong" :
-		    "ANALYZE link_blob");
+		rc = db_script(db, "ANALYZE link_blob");
 	if (rc == 0)
 		rc = db_script(db, "TRUNCATE link_found");
 	for (row = 0; rc == 0 && row < PQntuples(res); row++)
 		if (has_tree(root, db_text(res, row, 0)))
-			rc = count_medium(db, again ?
-			    sql_link_count_medium_again :
-			    sql_link_count_medium, db_text(res, row, 0));
+			rc = count_medium(db, db_text(res, row, 0));
 	if (rc == 0)
 		rc = db_script(db, "ANALYZE link_found");
 	PQclear(res);
@@ -101,7 +92,8 @@ correct(PGconn *db, const char *root)
 	int64_t n = -1;
 
 	if (db_begin(db) == 0 && db_do(db, sql_link_lock) == 0 &&
-	    count_names(db, 1, root) == 0)
+	    db_script(db, sql_link_only_wrong) == 0 &&
+	    count_names(db, root) == 0)
 		res = db_query(db, sql_link_correct);
 	if (res)
 		n = strtoll(PQcmdTuples(res), NULL, 10);
@@ -119,7 +111,7 @@ link_recount(PGconn *db, const char *root)
 	PGresult *res = NULL;
 	int64_t n = -1;
 
-	if (count_names(db, 0, root) == 0)
+	if (count_names(db, root) == 0)
 		res = db_query(db, sql_link_find_wrong);
 	if (res)
 		n = strtoll(PQcmdTuples(res), NULL, 10);

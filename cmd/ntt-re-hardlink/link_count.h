@@ -25,11 +25,10 @@ int link_count_begin(PGconn *db);
 int link_add(PGconn *db, const char *statement, struct pgarray *ids);
 /* The blobs of the files of a medium, into link_blob. */
 int link_blobs_of(PGconn *db, const char *medium);
-/* The media that are loaded: medium_hash. */
-PGresult *link_media(PGconn *db);
 /*
  * Counts, and corrects what is wrong; copiers may be at work.  root: of the
- * trees.  The number of blobs corrected, or -1.
+ * trees.  The number of blobs corrected, or -1.  Afterwards link_blob has those
+ * that were wrong.
  */
 int64_t link_recount(PGconn *db, const char *root);
 

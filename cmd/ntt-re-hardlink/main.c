@@ -399,7 +399,7 @@ do_media(int check)
 		do_medium(only, check);
 		return;
 	}
-	res = link_media(db);
+	res = db_query(db, sql_medium_all_loaded);
 	if (!res)
 		database_failed("list the media");
 	for (row = 0; row < PQntuples(res); row++)
@@ -551,9 +551,7 @@ open_catalogue(void)
 {
 	int loaded;
 
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	if (opt.medium) {
 		only = medium_named_hash(db, opt.medium);
 		loaded = medium_loaded(db, only);

@@ -14,7 +14,7 @@
 #include "base/fsutil.h"
 #include "catalogue/db.h"
 #include "store/short_name.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 
 void
 relink_close(struct relink *r)
@@ -35,7 +35,6 @@ static int
 make_symlink(struct relink *r, const struct relink_name *n)
 {
 	char target[PATH_MAX], hex[STORE_ID + 1];
-	uint8_t hash[BLAKE3_OUT_LEN];
 	blake3_hasher h;
 	ssize_t len = -1;
 	int fd = store_read(&r->store, n->id);
@@ -49,8 +48,7 @@ make_symlink(struct relink *r, const struct relink_name *n)
 	target[len] = '\0';
 	blake3_hasher_init(&h);
 	blake3_hasher_update(&h, target, (size_t)len);
-	blake3_hasher_finalize(&h, hash, sizeof hash);
-	hex_encode(hex, hash, sizeof hash);
+	blake3_hex(&h, hex);
 	if (strcmp(hex, n->id)) {
 		errno = EBADMSG;
 		return -1;

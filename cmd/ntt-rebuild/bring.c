@@ -20,7 +20,7 @@
 #include "base/tempfile.h"
 #include "catalogue/db.h"
 #include "catalogue/store_mark.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 #include "keep/depot.h"
 #include "sql/statements.h"
 #include "store/store.h"
@@ -79,15 +79,6 @@ mark_root(enum config_key which)
 /* ---- archives and catalogue files ---- */
 
 static void
-finish(const blake3_hasher *h, char id[STORE_ID + 1])
-{
-	uint8_t hash[BLAKE3_OUT_LEN];
-
-	blake3_hasher_finalize(h, hash, sizeof hash);
-	hex_encode(id, hash, sizeof hash);
-}
-
-static void
 copy_bytes(int from, int to, const char *source, const char *path,
     char id[STORE_ID + 1])
 {
@@ -106,7 +97,7 @@ copy_bytes(int from, int to, const char *source, const char *path,
 	}
 	if (n < 0)
 		die_errno("could not read %s: %m", quoted(source));
-	finish(&h, id);
+	blake3_hex(&h, id);
 	free(piece);
 }
 
@@ -453,7 +444,7 @@ member(struct blobs *b, int from, uint64_t len, char got[STORE_ID + 1])
 			store_temp_discard(&b->to, temp);
 	}
 	free(piece);
-	finish(&h, got);
+	blake3_hex(&h, got);
 	return rc;
 }
 

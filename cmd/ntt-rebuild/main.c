@@ -116,9 +116,7 @@ open_catalogue(void)
 	if (version < 0 || (version == 0 && migrate_up(first) < 0))
 		db_die("could not make a new catalogue");
 	PQfinish(first);
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 }
 
 static PGresult *

@@ -11,7 +11,7 @@
 #include "base/fsutil.h"
 #include "base/medium_files.h"
 #include "catalogue/db.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 #include "raw/walk.h"
 #include "rows.h"
 #include "sql/statements.h"
@@ -42,7 +42,6 @@ link_content(const struct tree *t, const char *path, char id[STORE_ID + 1],
 	const char *base;
 	int dir = open_parent_beneath(t->fd, path, &base);
 	char target[65536];
-	uint8_t hash[BLAKE3_OUT_LEN];
 	blake3_hasher h;
 	ssize_t n = dir < 0 ? -1 : readlinkat(dir, base, target,
 	    sizeof target);
@@ -55,8 +54,7 @@ link_content(const struct tree *t, const char *path, char id[STORE_ID + 1],
 		return -1;
 	blake3_hasher_init(&h);
 	blake3_hasher_update(&h, target, (size_t)n);
-	blake3_hasher_finalize(&h, hash, sizeof hash);
-	hex_encode(id, hash, sizeof hash);
+	blake3_hex(&h, id);
 	*size = (uint64_t)n;
 	return 0;
 }

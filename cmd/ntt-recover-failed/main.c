@@ -122,8 +122,7 @@ put_sample(struct buf *b, PGresult *res, int row)
 	json_i64(b, "ino", db_int(res, row, 3));
 	json_i64(b, "attempts", db_int(res, row, 4));
 	json_i64(b, "size", db_int(res, row, 5));
-	json_text(b, "error", PQgetisnull(res, row, 6) ? NULL :
-	    db_text(res, row, 6));
+	json_text(b, "error", db_text_null(res, row, 6));
 	json_end_object(b);
 }
 
@@ -414,9 +413,7 @@ main(int argc, char **argv)
 
 	if (opt.execute && command != reset_failures)
 		die_usage("--execute is for reset-failures");
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	medium = medium_named_hash(db, opt.medium);
 	loaded = medium_loaded(db, medium);
 	if (loaded < 0)

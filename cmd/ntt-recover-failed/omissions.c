@@ -29,13 +29,6 @@ errno_name(const PGresult *res, int row)
 	    strerrorname_np((int)db_int(res, row, ERRNO));
 }
 
-static const char *
-or_null(const PGresult *res, int row, enum column col)
-{
-	return PQgetisnull(res, row, (int)col) ? NULL :
-	    db_text(res, row, (int)col);
-}
-
 static void
 print_json(PGresult *res, int row, const struct buf *path)
 {
@@ -50,12 +43,12 @@ print_json(PGresult *res, int row, const struct buf *path)
 	json_text(&b, "errno", errno_name(res, row));
 	if (!PQgetisnull(res, row, BYTES))
 		json_i64(&b, "bytes", db_int(res, row, BYTES));
-	json_text(&b, "detail", or_null(res, row, DETAIL));
-	json_text(&b, "seen_by", or_null(res, row, SEEN_BY));
-	json_text(&b, "seen_at", or_null(res, row, SEEN_AT));
-	json_text(&b, "settled_at", or_null(res, row, SETTLED_AT));
-	json_text(&b, "settled_by", or_null(res, row, SETTLED_BY));
-	json_text(&b, "reason", or_null(res, row, REASON));
+	json_text(&b, "detail", db_text_null(res, row, DETAIL));
+	json_text(&b, "seen_by", db_text_null(res, row, SEEN_BY));
+	json_text(&b, "seen_at", db_text_null(res, row, SEEN_AT));
+	json_text(&b, "settled_at", db_text_null(res, row, SETTLED_AT));
+	json_text(&b, "settled_by", db_text_null(res, row, SETTLED_BY));
+	json_text(&b, "reason", db_text_null(res, row, REASON));
 	json_end_object(&b);
 	puts(b.data);
 	buf_free(&b);
@@ -65,8 +58,8 @@ static void
 print_text(PGresult *res, int row, const struct buf *path)
 {
 	const char *err = errno_name(res, row);
-	const char *detail = or_null(res, row, DETAIL);
-	const char *reason = or_null(res, row, REASON);
+	const char *detail = db_text_null(res, row, DETAIL);
+	const char *reason = db_text_null(res, row, REASON);
 
 	printf("%-22s ", db_text(res, row, KIND));
 	if (path->len)
@@ -82,7 +75,7 @@ print_text(PGresult *res, int row, const struct buf *path)
 	if (reason)
 		printf("  accepted by %s: %s", db_text(res, row, SETTLED_BY),
 		    quoted(reason));
-	else if (or_null(res, row, SETTLED_AT))
+	else if (db_text_null(res, row, SETTLED_AT))
 		printf("  done by %s", db_text(res, row, SETTLED_BY));
 	putchar('\n');
 }

@@ -17,6 +17,7 @@
 #include "catalogue/catalogue_file.h"
 #include "catalogue/db.h"
 #include "catalogue/medium.h"
+#include "catalogue/queue.h"
 #include "sql/statements.h"
 #include "store/short_name.h"
 #include "store/store.h"
@@ -66,7 +67,7 @@ find_in(const struct content_removal *r, const char *medium, struct found *f)
 static PGresult *
 loaded_media(const struct content_removal *r)
 {
-	PGresult *res = db_query(r->db, sql_heal_media);
+	PGresult *res = db_query(r->db, sql_medium_all_loaded);
 
 	if (!res)
 		db_die("could not list the media");
@@ -145,13 +146,10 @@ confirm(const struct content_removal *r)
 static void
 refuse_copiers(const struct content_removal *r)
 {
-	PGresult *res = db_query(r->db, sql_content_copiers);
-	int n;
+	int n = queue_workers(r->db, NULL);
 
-	if (!res)
+	if (n < 0)
 		db_die("could not look for copiers");
-	n = (int)db_int(res, 0, 0);
-	PQclear(res);
 	if (n > 0)
 		die(EXIT_AGAIN, "%d copiers are at work: stop them first "
 		    "(ntt-stop-workers), or wait", n);

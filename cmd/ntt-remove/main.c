@@ -78,9 +78,7 @@ open_catalogue(void)
 {
 	const struct invoker *who = config_invoker();
 
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	removed_by = who->name ? xstrdup(who->name) :
 	    xasprintf("%u", who->uid);
 }

@@ -20,7 +20,7 @@
 #include "base/json.h"
 #include "base/num.h"
 #include "catalogue/db.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 #include "store/archived.h"
 #include "sql/statements.h"
 #include "export.h"
@@ -242,7 +242,6 @@ hash_file(struct making *m, int fd, blake3_hasher *blake)
 static int
 next_blob(struct making *m, const char *id)
 {
-	unsigned char out[BLAKE3_OUT_LEN];
 	char hex[STORE_ID + 1];
 	blake3_hasher blake;
 	int fd, rc;
@@ -270,8 +269,7 @@ next_blob(struct making *m, const char *id)
 	close(fd);
 	if (rc < 0)
 		return -1;
-	blake3_hasher_finalize(&blake, out, sizeof out);
-	hex_encode(hex, out, sizeof out);
+	blake3_hex(&blake, hex);
 	m->good = !strcmp(hex, id);
 	if (!m->good)
 		m->lost(id, "its bytes are not those of its name");

@@ -51,8 +51,7 @@ export_open(struct export *e, PGconn *db, const char *medium,
 static const char *
 text_or_null(const struct export *e, int col)
 {
-	return PQgetisnull(e->rows, e->at, col) ? NULL :
-	    db_text(e->rows, e->at, col);
+	return db_text_null(e->rows, e->at, col);
 }
 
 static int64_t

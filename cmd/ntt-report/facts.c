@@ -56,8 +56,7 @@ add_state(struct facts *f, int row)
 
 	s->type = *db_text(f->res, row, KIND);
 	s->status = db_text(f->res, row, STATUS);
-	s->error = PQgetisnull(f->res, row, CLASS) ? NULL :
-	    db_text(f->res, row, CLASS);
+	s->error = db_text_null(f->res, row, CLASS);
 	s->sum = sum_of(f->res, row);
 	if (s->type == 'f') {
 		f->files.count += s->sum.count;

@@ -1,13 +1,12 @@
 #define _GNU_SOURCE
 #include "log.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buf.h"
+#include "base/json_read.h"
 #include "base/log.h"
 
 /*
@@ -32,35 +31,12 @@ static const struct watch {
 		STAGE_VERIFY },
 };
 
-/* Seconds since the epoch of "2026-11-20T19:31:49.834Z"; < 0 if it is none. */
-static double
-time_of(const char *text)
-{
-	struct tm tm = { 0 };
-	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	double fraction = 0;
-
-	if (!rest)
-		return -1;
-	if (*rest == '.')
-		fraction = strtod(rest, NULL);
-	return (double)timegm(&tm) + fraction;
-}
-
 static const char *
 text_of(const json_t *event, const char *key)
 {
-	const char *text = json_string_value(json_object_get(event, key));
+	const char *text = json_read_text(event, key);
 
 	return text ? text : "";
-}
-
-static uint64_t
-number_of(const json_t *event, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(event, key));
-
-	return n > 0 ? (uint64_t)n : 0;
 }
 
 static void
@@ -68,7 +44,7 @@ note_end(struct report_stage_log *s, const json_t *event, double began,
     int adds_up)
 {
 	const char *at = text_of(event, "ts");
-	double ended = time_of(at);
+	double ended = log_time(at);
 
 	snprintf(s->end, sizeof s->end, "%s", at);
 	if (adds_up) {
@@ -77,11 +53,13 @@ note_end(struct report_stage_log *s, const json_t *event, double began,
 		return;
 	}
 	s->seconds = began >= 0 && ended >= began ? ended - began : -1;
-	s->rows = number_of(event, "rows") + number_of(event, "records") +
-	    number_of(event, "verified");
-	s->bytes = number_of(event, "bytes") + number_of(event, "size");
-	s->findings = number_of(event, "mismatch") +
-	    number_of(event, "missing") + number_of(event, "unreadable");
+	s->rows = json_read_u64(event, "rows") +
+	    json_read_u64(event, "records") +
+	    json_read_u64(event, "verified");
+	s->bytes = json_read_u64(event, "bytes") + json_read_u64(event, "size");
+	s->findings = json_read_u64(event, "mismatch") +
+	    json_read_u64(event, "missing") +
+	    json_read_u64(event, "unreadable");
 }
 
 static void
@@ -103,7 +81,7 @@ read_line(const struct watch *w, const char *line, size_t len,
 	if (!strcmp(text_of(event, "medium"), medium) &&
 	    (!w->of || !strcmp(text_of(event, "of"), w->of))) {
 		if (begin && !strcmp(stage, begin))
-			*began = time_of(text_of(event, "ts"));
+			*began = log_time(text_of(event, "ts"));
 		else if (!strcmp(stage, end))
 			note_end(s, event, *began, !begin);
 	}

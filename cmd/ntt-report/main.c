@@ -65,9 +65,7 @@ static const struct prog prog = {
 static void
 open_catalogue(void)
 {
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	if (db_script(db, sql_report_begin) < 0)
 		db_die("could not begin");
 }

@@ -24,8 +24,7 @@
 const char *
 report_column(const struct report *r, enum report_column c)
 {
-	return PQgetisnull(r->row, 0, (int)c) ? NULL :
-	    db_text(r->row, 0, (int)c);
+	return db_text_null(r->row, 0, (int)c);
 }
 
 const char *

@@ -17,7 +17,7 @@
 #include "base/progress.h"
 #include "base/sig.h"
 #include "base/tempfile.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 
 enum { CELL = 4096, BLOCK = 1 << 20 };
 
@@ -56,11 +56,9 @@ give(void *arg, const void *bytes, size_t len)
 static int
 is_right(const blake3_hasher *h, const struct archive_member *member)
 {
-	uint8_t hash[BLAKE3_OUT_LEN];
 	char hex[ARCHIVE_HEX + 1];
 
-	blake3_hasher_finalize(h, hash, sizeof hash);
-	hex_encode(hex, hash, sizeof hash);
+	blake3_hex(h, hex);
 	return !strcmp(hex, member->blake3);
 }
 

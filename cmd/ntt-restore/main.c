@@ -364,9 +364,7 @@ open_store(void)
 	const char *root = config_get(CONFIG_BYHASH_ROOT);
 
 	store_mark_need(db, CONFIG_BYHASH_ROOT, 0);
-	maker.store.temporaries = -1;
-	maker.store.root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (maker.store.root < 0)
+	if (store_open_read(&maker.store, root) < 0)
 		die_errno("could not open the store %s: %m", quoted(root));
 }
 
@@ -512,9 +510,7 @@ main(int argc, char **argv)
 		check_target(CONFIG_BYHASH_ROOT);
 		check_target(CONFIG_ARCHIVED_ROOT);
 	}
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	sig_catch();
 	status = opt.image ? restore_image() : restore();
 	PQfinish(db);

@@ -514,7 +514,7 @@ recognise(struct image *im, const char *path)
 		warn("%s", remark);
 	free(remark);
 	mount_command_recognise(&layout, im->fd, im->size, &view, im->path,
-	    LOOK_MS);
+	    LOOK_MS, NULL);
 	image_view_fit(&view, &layout);
 }
 

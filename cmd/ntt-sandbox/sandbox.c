@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -334,22 +333,6 @@ is_mounted_as(const char *point, const char *type)
 	return yes;
 }
 
-static int
-spec_of(const struct view *view)
-{
-	struct buf text = BUF_INIT;
-	int fd = memfd_create("view", MFD_CLOEXEC);
-
-	view_print(view, &text);
-	if (fd >= 0 && (write_all(fd, text.data, text.len) < 0 ||
-	    lseek(fd, 0, SEEK_SET) < 0)) {
-		close(fd);
-		fd = -1;
-	}
-	buf_free(&text);
-	return fd;
-}
-
 static void __attribute__((noreturn))
 become_viewer(const struct sandbox *s, int spec, const char *point,
     const char *path)
@@ -384,7 +367,7 @@ start_viewer(struct sandbox *s, const char **why)
 {
 	char *point = view_point(s), *path = program_path("ntt-view");
 	int64_t end = monotonic_ms() + s->timeout_ms;
-	int spec = spec_of(s->view), rc = -1;
+	int spec = view_file(s->view), rc = -1;
 
 	*why = "ntt-view could not be run";
 	s->viewer = path && spec >= 0 ? fork() : -1;

@@ -125,9 +125,7 @@ open_store(void)
 static void
 open_catalogue(void)
 {
-	db = db_open();
-	if (!db)
-		db_die("could not open the catalogue");
+	db = db_need();
 	if (opt.medium) {
 		medium = medium_named_hash(db, opt.medium);
 		switch (medium_loaded(db, medium)) {

@@ -20,12 +20,6 @@ enum column { TYPE, STATUS, BLOB, EXCLUDED, ERROR, DAMAGED, DETERMINED,
 	EXTENTS, SIZE, MODE, UID, GID, MTIME, MIME, NLINK, STATE, CHECKED,
 	BLOB_SIZE, FRESH };
 
-static const char *
-or_null(PGresult *res, enum column c)
-{
-	return PQgetisnull(res, 0, (int)c) ? NULL : db_text(res, 0, (int)c);
-}
-
 static int64_t
 or_none(PGresult *res, enum column c)
 {
@@ -48,20 +42,21 @@ entry_get(struct entry *e)
 		refuse(404, MSG_E404, MSG_E404_LONG);
 	e->type = *db_text(res, 0, TYPE);
 	e->status = db_text(res, 0, STATUS);
-	e->blob = or_null(res, BLOB);
-	e->excluded = or_null(res, EXCLUDED);
-	e->error = or_null(res, ERROR);
+	e->blob = db_text_null(res, 0, BLOB);
+	e->excluded = db_text_null(res, 0, EXCLUDED);
+	e->error = db_text_null(res, 0, ERROR);
 	e->damaged = db_bool(res, 0, DAMAGED);
-	e->lost = db_bool(res, 0, DETERMINED) ? or_null(res, EXTENTS) : NULL;
+	e->lost = db_bool(res, 0, DETERMINED) ?
+	    db_text_null(res, 0, EXTENTS) : NULL;
 	e->size = db_int(res, 0, SIZE);
 	e->mode = or_none(res, MODE);
 	e->uid = or_none(res, UID);
 	e->gid = or_none(res, GID);
 	e->mtime = db_int(res, 0, MTIME);
 	e->nlink = db_int(res, 0, NLINK);
-	e->mime = or_null(res, MIME);
-	e->state = or_null(res, STATE);
-	e->checked = or_null(res, CHECKED);
+	e->mime = db_text_null(res, 0, MIME);
+	e->state = db_text_null(res, 0, STATE);
+	e->checked = db_text_null(res, 0, CHECKED);
 	e->blob_size = or_none(res, BLOB_SIZE);
 	e->fresh = db_bool(res, 0, FRESH);
 	free(path);
@@ -115,11 +110,8 @@ entry_need(const struct entry *e)
 void
 entry_store(struct store *s)
 {
-	memset(s, 0, sizeof *s);
-	s->temporaries = -1;
-	s->root = open(config_get(CONFIG_BYHASH_ROOT), O_RDONLY |
-	    O_DIRECTORY | O_CLOEXEC);
-	if (s->root < 0 || faccessat(s->root, STORE_MARK, F_OK, 0) < 0)
+	if (store_open_read(s, config_get(CONFIG_BYHASH_ROOT)) < 0 ||
+	    faccessat(s->root, STORE_MARK, F_OK, 0) < 0)
 		refuse(503, MSG_E503_STORE, MSG_E503_STORE_LONG);
 }
 

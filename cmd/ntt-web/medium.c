@@ -173,12 +173,6 @@ put_omission(PGresult *res, int row)
 	buf_free(&why);
 }
 
-static const char *
-or_null(PGresult *res, int row, int col)
-{
-	return PQgetisnull(res, row, col) ? NULL : db_text(res, row, col);
-}
-
 static void
 put_without(PGresult *res, int row)
 {
@@ -188,7 +182,7 @@ put_without(PGresult *res, int row)
 	put_path(res, row, 0);
 	page_cell_begin(&page, 0);
 	content_why_not(&why, *db_text(res, row, 1), db_text(res, row, 2),
-	    or_null(res, row, 3), or_null(res, row, 4));
+	    db_text_null(res, row, 3), db_text_null(res, row, 4));
 	page_text(&page, why.data);
 	buf_free(&why);
 }

@@ -1,11 +1,11 @@
 #define _GNU_SOURCE
 #include "archive/archive_manifest.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "base/json_read.h"
 #include "base/medium_name.h"
 
 enum { FORMAT = 1, MEMBERS_MAX = 1000 };
@@ -75,10 +75,9 @@ is_member_name(const struct archive_manifest *m, const char *name)
 static const char *
 take_member(struct archive_manifest *m, const json_t *object)
 {
-	const char *name = json_string_value(json_object_get(object, "name"));
-	const char *hex = json_string_value(json_object_get(object, "blake3"));
+	const char *name = json_read_text(object, "name");
+	const char *hex = json_read_text(object, "blake3");
 	const json_t *size = json_object_get(object, "size");
-	const json_t *mtime = json_object_get(object, "mtime");
 	struct archive_member *one;
 	uint8_t hash[ARCHIVE_HEX / 2];
 
@@ -91,7 +90,7 @@ take_member(struct archive_manifest *m, const json_t *object)
 	if (!hex || hex_decode(hash, hex, sizeof hash) < 0)
 		return "a member has no BLAKE3";
 	one = archive_manifest_add(m, name,
-	    (uint64_t)json_integer_value(size), json_integer_value(mtime));
+	    (uint64_t)json_integer_value(size), json_read_i64(object, "mtime"));
 	memcpy(one->blake3, hex, ARCHIVE_HEX);
 	return NULL;
 }
@@ -103,8 +102,8 @@ take(struct archive_manifest *m, const json_t *object)
 	const char *medium, *why = NULL;
 	size_t i;
 
-	medium = json_string_value(json_object_get(object, "medium"));
-	if (json_integer_value(json_object_get(object, "format")) != FORMAT)
+	medium = json_read_text(object, "medium");
+	if (json_read_i64(object, "format") != FORMAT)
 		return "its format is not 1";
 	if (!medium || !medium_valid(medium))
 		return "it names no medium";

@@ -12,7 +12,8 @@
 #include "base/bytes.h"
 #include "archive/seekable.h"
 #include "base/diag.h"
-#include "hash/blake3.h"
+#include "base/fsutil.h"
+#include "hash/blake3_hex.h"
 
 struct reader {
 	struct seekable *in;
@@ -148,14 +149,6 @@ next_entry(struct reader *r, struct archive_entry **e)
 }
 
 static int
-has_suffix(const char *s, const char *suffix)
-{
-	size_t n = strlen(s), m = strlen(suffix);
-
-	return n >= m && !strcmp(s + n - m, suffix);
-}
-
-static int
 read_manifest(struct reader *r, struct archive_manifest *m)
 {
 	struct archive_entry *e;
@@ -197,7 +190,6 @@ static int
 prove_member(struct reader *r, struct archive_entry *e,
     const struct archive_member *want)
 {
-	uint8_t hash[BLAKE3_OUT_LEN];
 	char hex[ARCHIVE_HEX + 1];
 	const void *bytes;
 	blake3_hasher h;
@@ -225,8 +217,7 @@ prove_member(struct reader *r, struct archive_entry *e,
 		return fail_tar(r);
 	hash_zeros(&h, want->size - at);
 	r->done += want->size;
-	blake3_hasher_finalize(&h, hash, sizeof hash);
-	hex_encode(hex, hash, sizeof hash);
+	blake3_hex(&h, hex);
 	if (strcmp(hex, want->blake3))
 		return fail(r, EBADMSG, "it has BLAKE3 %s, in the manifest "
 		    "%s", hex, want->blake3);

@@ -284,6 +284,31 @@ dev_number(uint32_t major, uint32_t minor)
 	return makedev(major, minor);
 }
 
+char *
+path_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? xasprintf("%.*s/", (int)(slash - path), path) :
+	    xstrdup(".");
+}
+
+int
+path_is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return !strncmp(path, dir, len) && (!path[len] || path[len] == '/');
+}
+
+int
+has_suffix(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), m = strlen(suffix);
+
+	return n >= m && !strcmp(name + n - m, suffix);
+}
+
 int
 is_dot(const char *name)
 {

@@ -40,6 +40,12 @@ char *path_join(const char *dir, const char *name);
 /* Absolute and without a trailing slash, not resolved; caller frees. */
 char *path_absolute(const char *path);
 
+/* "dir/" of "dir/name", "." of "name"; caller frees. */
+char *path_directory(const char *path);
+/* Is it dir, or below it?  Both absolute and without a trailing slash. */
+int path_is_below(const char *path, const char *dir);
+int has_suffix(const char *name, const char *suffix);
+
 /* Is it "." or ".."? */
 int is_dot(const char *name);
 

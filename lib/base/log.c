@@ -141,3 +141,14 @@ log_failed(void)
 {
 	return failure;
 }
+
+double
+log_time(const char *ts)
+{
+	struct tm tm = { 0 };
+	const char *rest = strptime(ts, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	if (!rest)
+		return -1;
+	return (double)timegm(&tm) + (*rest == '.' ? strtod(rest, NULL) : 0);
+}

@@ -81,4 +81,7 @@ void log_begin(struct buf *event, enum log_event stage);
 void log_end(struct buf *event);
 int log_failed(void);			/* errno of the first failure, or 0 */
 
+/* Seconds since the epoch of "2026-11-20T19:31:49.834Z"; -1: it is none. */
+double log_time(const char *ts);
+
 #endif

@@ -2,7 +2,6 @@
 #include "base/spool.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "base/buf.h"
 #include "base/config.h"
 #include "base/fsutil.h"
+#include "base/tempfile.h"
 
 enum { SPOOL_BUFFER = 256 << 10 };
 
@@ -21,35 +21,19 @@ spool_init(struct spool *s)
 }
 
 static int
-open_in(const char *dir)
-{
-	char *name;
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
-
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return fd;
-	name = path_join(dir, "ntt-spool.XXXXXX");
-	fd = mkostemp(name, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(name);
-	free(name);
-	return fd;
-}
-
-static int
 open_file(struct spool *s)
 {
 	const char *dir = getenv("TMPDIR");
 
 	if (dir && *dir) {
-		s->fd = open_in(dir);
+		s->fd = tempfile_unnamed(dir);
 		return s->fd < 0 ? -1 : 0;
 	}
 	dir = config_get(CONFIG_RAW_ROOT);
 	if (dir)
-		s->fd = open_in(dir);
+		s->fd = tempfile_unnamed(dir);
 	if (s->fd < 0)
-		s->fd = open_in("/var/tmp");
+		s->fd = tempfile_unnamed("/var/tmp");
 	return s->fd < 0 ? -1 : 0;
 }
 

@@ -64,21 +64,12 @@ temporary_name(const char *path)
 	return name;
 }
 
-static char *
-directory_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? xasprintf("%.*s/", (int)(slash - path), path) :
-	    xstrdup(".");
-}
-
 /* A process that was killed may have left one; no other process is to blame. */
 static void
 remove_left(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *where = directory_of(path), *end;
+	char *where = path_directory(path), *end;
 	char *prefix = temporary_prefix(slash ? slash + 1 : path);
 	DIR *dir = opendir(where);
 	const struct dirent *e;
@@ -128,7 +119,7 @@ tempfile_open(struct tempfile *t, const char *path)
 	t->fd = -1;
 	if (!may_be_replaced(path) || make_parents(path) < 0)
 		return -1;
-	dir = directory_of(path);
+	dir = path_directory(path);
 	t->temporary = NULL;
 	t->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
 	free(dir);
@@ -213,4 +204,21 @@ tempfile_abort(struct tempfile *t)
 		unlink(t->temporary);
 	close(t->fd);
 	forget(t);
+}
+
+int
+tempfile_unnamed(const char *dir)
+{
+	char *name;
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR &&
+	    errno != EINVAL))
+		return fd;
+	name = path_join(dir, ".ntt.XXXXXX");
+	fd = mkostemp(name, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(name);
+	free(name);
+	return fd;
 }

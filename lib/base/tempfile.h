@@ -24,4 +24,10 @@ int tempfile_open(struct tempfile *t, const char *path);
 int tempfile_commit(struct tempfile *t);
 void tempfile_abort(struct tempfile *t);	/* also fine when not open */
 
+/*
+ * A file in this directory that never gets a name, for what nobody else is to
+ * read: its descriptor, or -1 with errno.
+ */
+int tempfile_unnamed(const char *dir);
+
 #endif

@@ -384,6 +384,20 @@ db_text(const PGresult *res, int row, int col)
 	return PQgetvalue(res, row, col);
 }
 
+const char *
+db_text_null(const PGresult *res, int row, int col)
+{
+	return PQgetisnull(res, row, col) ? NULL : db_text(res, row, col);
+}
+
+char *
+db_copy(const PGresult *res, int row, int col)
+{
+	const char *text = db_text_null(res, row, col);
+
+	return text ? xstrdup(text) : NULL;
+}
+
 int64_t
 db_int(const PGresult *res, int row, int col)
 {
@@ -558,5 +572,15 @@ db_open(void)
 		PQfinish(db);
 		return NULL;
 	}
+	return db;
+}
+
+PGconn *
+db_need(void)
+{
+	PGconn *db = db_open();
+
+	if (!db)
+		db_die("could not open the catalogue");
 	return db;
 }

@@ -2,9 +2,8 @@
  * The catalogue, through libpq: parameters always, identifiers only through
  * db_ident().
  *
- *	PGconn *db = db_open();
- *	if (!db)
- *		db_die("could not open the catalogue");
+ *	PGconn *db = db_need();
+ *
  *	res = db_query(db, "SELECT … WHERE medium_hash = $1", hash);
  *	if (!res)
  *		db_die("could not look up %s", hash);
@@ -29,7 +28,9 @@ enum { DB_SCHEMA_VERSION = 7, DB_MAX_PARAMS = 24 };
  * failure.  Finish with PQfinish().
  */
 PGconn *db_open(void);
-/* The same without the check, for ntt-db; start 0: do not start anything. */
+/* The same; ends the program on failure. */
+PGconn *db_need(void);
+/* Without the check, for ntt-db; start 0: do not start anything. */
 PGconn *db_connect(int start);
 /*
  * Begins to connect and does not wait: the caller goes on with
@@ -94,6 +95,9 @@ char *db_path_value(PGresult *res, int row, int col);
 
 /* Cells of a result: "" and 0 for NULL. */
 const char *db_text(const PGresult *res, int row, int col);
+/* NULL for NULL; the caller frees the copy. */
+const char *db_text_null(const PGresult *res, int row, int col);
+char *db_copy(const PGresult *res, int row, int col);
 int64_t db_int(const PGresult *res, int row, int col);
 int db_bool(const PGresult *res, int row, int col);
 

@@ -22,13 +22,6 @@ enum column {
 	RESTRICTED
 };
 
-static char *
-text(const PGresult *res, enum column col)
-{
-	return PQgetisnull(res, 0, (int)col) ? NULL :
-	    xstrdup(db_text(res, 0, (int)col));
-}
-
 static int64_t
 number(const PGresult *res, enum column col)
 {
@@ -43,28 +36,28 @@ medium_get(PGconn *db, const char *hash, struct medium *m)
 
 	memset(m, 0, sizeof *m);
 	if (found > 0) {
-		m->hash = text(res, HASH);
-		m->human = text(res, HUMAN);
-		m->title = text(res, TITLE);
-		m->message = text(res, MESSAGE);
-		m->kind = text(res, KIND);
+		m->hash = db_copy(res, 0, HASH);
+		m->human = db_copy(res, 0, HUMAN);
+		m->title = db_copy(res, 0, TITLE);
+		m->message = db_copy(res, 0, MESSAGE);
+		m->kind = db_copy(res, 0, KIND);
 		m->source_path = db_path_value(res, 0, SOURCE_PATH);
 		m->image_path = db_path_value(res, 0, IMAGE_PATH);
 		m->archive_path = db_path_value(res, 0, ARCHIVE_PATH);
-		m->health = text(res, HEALTH);
-		m->fs_type = text(res, FS_TYPE);
-		m->added_at = text(res, ADDED_AT);
-		m->imaged_at = text(res, IMAGED_AT);
-		m->enum_done = text(res, ENUM_DONE);
-		m->copy_done = text(res, COPY_DONE);
-		m->archived_at = text(res, ARCHIVED_AT);
-		m->name_base = text(res, NAME_BASE);
-		m->fingerprint = text(res, FINGERPRINT);
-		m->fingerprint_file = text(res, FINGERPRINT_FILE);
-		m->root = text(res, ROOT);
-		m->listing = text(res, LISTING);
-		m->listed_at = text(res, LISTED_AT);
-		m->follows = text(res, FOLLOWS);
+		m->health = db_copy(res, 0, HEALTH);
+		m->fs_type = db_copy(res, 0, FS_TYPE);
+		m->added_at = db_copy(res, 0, ADDED_AT);
+		m->imaged_at = db_copy(res, 0, IMAGED_AT);
+		m->enum_done = db_copy(res, 0, ENUM_DONE);
+		m->copy_done = db_copy(res, 0, COPY_DONE);
+		m->archived_at = db_copy(res, 0, ARCHIVED_AT);
+		m->name_base = db_copy(res, 0, NAME_BASE);
+		m->fingerprint = db_copy(res, 0, FINGERPRINT);
+		m->fingerprint_file = db_copy(res, 0, FINGERPRINT_FILE);
+		m->root = db_copy(res, 0, ROOT);
+		m->listing = db_copy(res, 0, LISTING);
+		m->listed_at = db_copy(res, 0, LISTED_AT);
+		m->follows = db_copy(res, 0, FOLLOWS);
 		m->state_number = (int)number(res, STATE_NUMBER);
 		m->size = number(res, SIZE_BYTES);
 		m->records = number(res, RECORDS);

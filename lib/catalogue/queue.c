@@ -83,7 +83,7 @@ register_worker(struct queue *q)
 int
 queue_workers(PGconn *db, const char *medium)
 {
-	PGresult *res = db_query(db, sql_queue_workers, medium);
+	PGresult *res = db_query_n(db, sql_queue_workers, 1, &medium);
 	int n = res ? (int)db_int(res, 0, 0) : -1;
 
 	PQclear(res);

@@ -197,7 +197,7 @@ int queue_plan(PGconn *db, const char *medium);
 int queue_reopen(PGconn *db, const char *medium);
 /* Nobody plans, and no copier begins, until the transaction ends. */
 int queue_plan_lock(PGconn *db, const char *medium);
-/* Copiers at work on the medium, on any host. */
+/* Copiers at work on the medium, on any host; NULL: on any medium; -1. */
 int queue_workers(PGconn *db, const char *medium);
 
 #endif

@@ -17,7 +17,7 @@
 #include "base/fsutil.h"
 #include "base/tempfile.h"
 #include "catalogue/db.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 #include "sql/statements.h"
 
 enum { ID_LEN = STORE_MARK_ID, MARK_MAX = 4096 };
@@ -391,7 +391,6 @@ static int
 is_right(int store, const char *id)
 {
 	char path[ID_LEN + 64], hex[2 * BLAKE3_OUT_LEN + 1];
-	uint8_t sum[BLAKE3_OUT_LEN];
 	char *block;
 	blake3_hasher h;
 	ssize_t n;
@@ -405,8 +404,7 @@ is_right(int store, const char *id)
 	blake3_hasher_init(&h);
 	while ((n = read(fd, block, 1 << 20)) > 0)
 		blake3_hasher_update(&h, block, (size_t)n);
-	blake3_hasher_finalize(&h, sum, sizeof sum);
-	hex_encode(hex, sum, sizeof sum);
+	blake3_hex(&h, hex);
 	free(block);
 	close(fd);
 	return n == 0 && !strcmp(hex, id);

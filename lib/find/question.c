@@ -15,7 +15,7 @@
 #include "catalogue/db.h"
 #include "catalogue/medium.h"
 #include "catalogue/place.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 #include "sql/statements.h"
 
 struct question_scope {
@@ -109,8 +109,7 @@ static char *
 hash_file(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t sum[BLAKE3_OUT_LEN];
-	char *block = xmalloc(1 << 20), *hex = xmalloc(2 * sizeof sum + 1);
+	char *block = xmalloc(1 << 20), *hex = xmalloc(BLAKE3_HEX + 1);
 	blake3_hasher h;
 	ssize_t n;
 
@@ -121,8 +120,7 @@ hash_file(const char *path)
 		blake3_hasher_update(&h, block, (size_t)n);
 	if (n < 0)
 		die_errno("could not read %s: %m", quoted(path));
-	blake3_hasher_finalize(&h, sum, sizeof sum);
-	hex_encode(hex, sum, sizeof sum);
+	blake3_hex(&h, hex);
 	close(fd);
 	free(block);
 	return hex;

@@ -6,12 +6,6 @@
 #include "catalogue/db.h"
 #include "sql/statements.h"
 
-static const char *
-text_or_null(const PGresult *res, int col)
-{
-	return PQgetisnull(res, 0, col) ? NULL : db_text(res, 0, col);
-}
-
 static int
 give(PGresult *res, struct buf *path, void (*take)(const struct found *e))
 {
@@ -29,10 +23,10 @@ give(PGresult *res, struct buf *path, void (*take)(const struct found *e))
 	e.size = db_int(res, 0, 4);
 	e.mtime = db_int(res, 0, 5);
 	e.status = db_text(res, 0, 6);
-	e.blob = text_or_null(res, 7);
-	e.mime = text_or_null(res, 8);
+	e.blob = db_text_null(res, 0, 7);
+	e.mime = db_text_null(res, 0, 8);
 	e.damaged = db_bool(res, 0, 9);
-	e.excluded = text_or_null(res, 10);
+	e.excluded = db_text_null(res, 0, 10);
 	take(&e);
 	return 0;
 }

@@ -11,6 +11,7 @@ struct task {
 	struct layout layout;
 	uint64_t size;
 	const struct view *view;
+	const struct layout_found *found;
 	int fd, limit_ms, err;
 };
 
@@ -19,8 +20,8 @@ recognise_work(void *arg)
 {
 	struct task *t = arg;
 
-	if (layout_recognise(&t->layout, t->fd, t->size,
-	    t->limit_ms) == 0) {
+	if (layout_recognise(&t->layout, t->fd, t->size, t->limit_ms,
+	    t->found) == 0) {
 		layout_measure(&t->layout, t->fd, t->size, t->view);
 		return 0;
 	}
@@ -83,7 +84,8 @@ layout_sane(const struct layout *l, uint64_t size)
 
 int
 layout_confined(struct layout *l, int fd, uint64_t size,
-    const struct view *view, int timeout_ms)
+    const struct view *view, int timeout_ms,
+    const struct layout_found *found)
 {
 	struct task *t = mmap(NULL, sizeof *t, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -94,6 +96,7 @@ layout_confined(struct layout *l, int fd, uint64_t size,
 	t->size = size;
 	t->fd = fd;
 	t->view = view;
+	t->found = found;
 	/* whatever it has found by then is worth having */
 	t->limit_ms = timeout_ms / 2;
 	rc = bounded_run(recognise_work, t, fd, timeout_ms, BOUNDED_NONE);

@@ -127,9 +127,9 @@ say_what_was_searched(struct layout_probe *p, const char *table,
 	struct layout *l = p->l;
 	char upto[80] = "";
 
-	if (p->reached)
+	if (l->reached)
 		snprintf(upto, sizeof upto, ", as far as byte %llu",
-		    (unsigned long long)p->reached);
+		    (unsigned long long)l->reached);
 	snprintf(l->finding, sizeof l->finding, "%s: a search%s found %u "
 	    "volume%s, and there may have been more", table, upto, found,
 	    found == 1 ? "" : "s");
@@ -246,9 +246,11 @@ search_beside(struct layout_probe *p, int limit_ms)
 }
 
 int
-layout_recognise(struct layout *l, int fd, uint64_t size, int limit_ms)
+layout_recognise(struct layout *l, int fd, uint64_t size, int limit_ms,
+    const struct layout_found *found)
 {
-	struct layout_probe p = { .fd = fd, .size = size, .l = l };
+	struct layout_probe p = { .fd = fd, .size = size, .found = found,
+		.l = l };
 	struct volume whole = { .length = size, .size = size };
 	const struct container *c;
 

@@ -32,6 +32,7 @@ struct volume {
 	uint32_t truncated;
 	uint32_t session;	/* iso_last_session() */
 	uint32_t tree;		/* enum iso_tree, of ISO 9660 */
+	uint64_t found;		/* where a search saw it; 0: by a table */
 	uint64_t start, size;	/* in the image, as the table has it */
 	uint64_t data, length;	/* what to mount; length 0: nothing */
 	/* a volume in more than one piece: all, bytes in the image */
@@ -73,14 +74,27 @@ struct layout {
 	 * was missing, say, and the volumes are what a search found.
 	 */
 	char finding[256];
+	uint64_t reached;	/* a search was given up here; 0: it ended */
 	struct volume volumes[LAYOUT_MAX];
 };
 
 /*
- * 0, or -1 with errno when the image cannot be read.  limit_ms: for a search
- * where the table is lost.  Nothing is looked for in a container.
+ * What a search found that no table leads to, for who is not to search: the
+ * same layout comes of it.
  */
-int layout_recognise(struct layout *l, int fd, uint64_t size, int limit_ms);
+struct layout_found {
+	uint32_t count;
+	uint64_t at[LAYOUT_MAX];	/* bytes in the image, whole sectors */
+	uint64_t reached;		/* as in struct layout */
+};
+
+/*
+ * 0, or -1 with errno when the image cannot be read.  Where the table is lost
+ * a search takes limit_ms at most, or found says what one found; NULL: search.
+ * Nothing is looked for in a container.
+ */
+int layout_recognise(struct layout *l, int fd, uint64_t size, int limit_ms,
+	const struct layout_found *found);
 
 /*
  * What the volumes of a layout need of a view: sets need, mend and, of what is
@@ -94,6 +108,16 @@ void layout_measure(struct layout *l, int fd, uint64_t size,
  * errno: ETIMEDOUT it hung, EBADMSG it died or gave nonsense.
  */
 int layout_confined(struct layout *l, int fd, uint64_t size,
-	const struct view *view, int timeout_ms);
+	const struct view *view, int timeout_ms,
+	const struct layout_found *found);
+
+/*
+ * What the search found as text, "BYTE,BYTE,…" and ":REACHED" where it was
+ * given up; "" for nothing.  The caller frees it.
+ */
+char *layout_found_text(const struct layout *l);
+/* 0, or -1: it is no such text, or not of whole sectors within size bytes. */
+int layout_found_parse(struct layout_found *f, const char *text,
+	uint64_t size);
 
 #endif

@@ -22,7 +22,7 @@ struct layout_probe {
 	uint32_t before;	/* what the numbers in its table begin after */
 	const char *only;	/* one kind of table, NULL: any */
 	int empty_array;	/* the last RAID1 had nothing on it */
-	uint64_t reached;	/* where a search was given up, 0: it was not */
+	const struct layout_found *found;	/* instead of a search, or NULL */
 	struct layout *l;
 };
 
@@ -73,7 +73,7 @@ void layout_disc(struct layout_probe *p, const struct volume *disc);
 /*
  * File systems that begin behind byte from and before end, in no volume of
  * the layout: how many were added, in their order.  It takes limit_ms at
- * most and then sets reached.
+ * most and sets reached of the layout.
  */
 uint32_t layout_search(struct layout_probe *p, uint64_t from, uint64_t end,
 	int limit_ms);

@@ -74,7 +74,7 @@ static int
 look(struct search *s, uint64_t at, const char *type)
 {
 	struct layout_probe *p = s->p;
-	struct volume v = { .start = at, .data = at };
+	struct volume v = { .start = at, .data = at, .found = at };
 	uint64_t rest = s->image - at, extent = 0;
 	struct volume *added;
 
@@ -85,7 +85,8 @@ look(struct search *s, uint64_t at, const char *type)
 		rest = s->image - at;
 		v.start = v.data = at;
 	}
-	if (is_known(p->l, at) || (!type && covered_to(p->l, at)))
+	if (is_known(p->l, at) ||
+	    (!type && !p->found && covered_to(p->l, at)))
 		return 0;
 	v.length = extent && extent < rest ? extent : rest;
 	volume_probe(p->fd, &v);
@@ -108,24 +109,38 @@ look(struct search *s, uint64_t at, const char *type)
 	return added != NULL;
 }
 
+static void
+one_place(struct search *s, uint64_t at)
+{
+	ssize_t n = at >= s->at && at < s->end ? pread_full(s->p->fd,
+	    s->bytes, FS_SIGNATURE_REACH, (off_t)at) : 0;
+
+	if (n > 0)
+		look(s, at, fs_signature(s->bytes, (size_t)n));
+}
+
 /* Where partitions have begun since there are any, and the table said so. */
 static void
-usual_places(struct search *s, uint64_t from)
+usual_places(struct search *s)
 {
 	static const uint64_t places[] = { 1, 17, 32, 51, 63, 64, 97, 101,
 		113, 128, 129, 135, 137, 227, 249, 256, 2048, 4096, 8192,
 		32768, 40, 409640 };
-	unsigned char *b = s->bytes;
 	size_t i;
 
-	for (i = 0; i < sizeof places / sizeof places[0]; i++) {
-		uint64_t at = s->p->base + places[i] * SECTOR;
-		ssize_t n = at >= from && at < s->end ? pread_full(s->p->fd,
-		    b, FS_SIGNATURE_REACH, (off_t)at) : 0;
+	for (i = 0; i < sizeof places / sizeof places[0]; i++)
+		one_place(s, s->p->base + places[i] * SECTOR);
+}
 
-		if (n > 0)
-			look(s, at, fs_signature(b, (size_t)n));
-	}
+/* Where another search found something. */
+static void
+told_places(struct search *s)
+{
+	const struct layout_found *f = s->p->found;
+	uint32_t i;
+
+	for (i = 0; i < f->count; i++)
+		one_place(s, f->at[i]);
 }
 
 /* Every sector of a chunk; where to go on. */
@@ -168,7 +183,7 @@ next_place(uint64_t at)
 }
 
 static void
-one_place(struct search *s, uint64_t at)
+signed_place(struct search *s, uint64_t at)
 {
 	ssize_t n = pread_full(s->p->fd, s->bytes, FS_SIGNATURE_REACH,
 	    (off_t)at);
@@ -209,7 +224,7 @@ everywhere(struct search *s)
 			dense += to - s->at;
 			s->at = to;
 		} else {
-			one_place(s, s->at);
+			signed_place(s, s->at);
 			if (!covered_to(s->p->l, s->at))
 				s->at = next_place(s->at);
 		}
@@ -264,13 +279,18 @@ layout_search(struct layout_probe *p, uint64_t from, uint64_t end,
 
 	s.end = end < s.image ? end : s.image;
 	s.bytes = xmalloc(CHUNK + FS_SIGNATURE_REACH);
-	usual_places(&s, s.at);
-	everywhere(&s);
+	if (p->found) {
+		told_places(&s);
+	} else {
+		usual_places(&s);
+		everywhere(&s);
+	}
 	free(s.bytes);
 	settle(&s);
 	found = p->l->count - s.first;
 	for (i = s.first; i < s.first + found; i++)
 		layout_expand(p, &p->l->volumes[i], 0);
-	p->reached = s.at < s.end ? s.at : 0;
+	p->l->reached = p->found ? p->found->reached :
+	    s.at < s.end ? s.at : 0;
 	return found;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/fsutil.h"
@@ -429,6 +430,22 @@ view_print(const struct view *v, struct buf *text)
 			print_bytes(text, v->bytes.data + p->from, p->size);
 		buf_putc(text, '\n');
 	}
+}
+
+int
+view_file(const struct view *v)
+{
+	struct buf text = BUF_INIT;
+	int fd = memfd_create("view", MFD_CLOEXEC);
+
+	view_print(v, &text);
+	if (fd >= 0 && (write_all(fd, text.data, text.len) < 0 ||
+	    lseek(fd, 0, SEEK_SET) < 0)) {
+		close(fd);
+		fd = -1;
+	}
+	buf_free(&text);
+	return fd;
 }
 
 /* Decimal digits and the one byte behind them. */

@@ -103,6 +103,8 @@ int view_read(const struct view *v, int image, void *bytes, size_t size,
 	uint64_t pos);
 
 void view_print(const struct view *v, struct buf *text);
+/* The same as a file without a name, for a child: its descriptor, or -1. */
+int view_file(const struct view *v);
 /* 0, or -1 and *error (static): text is no view; nothing to free then. */
 int view_parse(struct view *v, const char *text, size_t len,
 	const char **error);

@@ -204,7 +204,7 @@ relink(struct heal *h, const struct heal_item *items, size_t count)
 
 	if (!*h->trees)
 		return HEAL_DONE;
-	res = db_query(h->db, sql_heal_media);
+	res = db_query(h->db, sql_medium_all_loaded);
 	if (!res)
 		return HEAL_NO_DATABASE;
 	for (row = 0; result == HEAL_DONE && row < PQntuples(res); row++)

@@ -75,14 +75,6 @@ loop_backing_file(int number)
 	return xstrdup(text);
 }
 
-static int
-has_suffix(const char *s, const char *suffix)
-{
-	size_t n = strlen(s), m = strlen(suffix);
-
-	return n >= m && !strcmp(s + n - m, suffix);
-}
-
 /*
  * sysfs appends " (deleted)"; a file may really be called that, and then
  * stat(2) finds the very inode.

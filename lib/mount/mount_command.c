@@ -79,9 +79,10 @@ mount_refuse(int status, const char *fmt, ...)
 
 void
 mount_command_recognise(struct layout *l, int fd, uint64_t size,
-    const struct view *view, const char *path, int timeout_ms)
+    const struct view *view, const char *path, int timeout_ms,
+    const struct layout_found *found)
 {
-	if (layout_confined(l, fd, size, view, timeout_ms) < 0)
+	if (layout_confined(l, fd, size, view, timeout_ms, found) < 0)
 		mount_refuse(exit_for_errno(errno), "could not "
 		    "recognise what is on %s: %s", quoted(path),
 		    errno == ETIMEDOUT ? "reading it did not end in time" :

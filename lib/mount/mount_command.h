@@ -26,10 +26,11 @@ void mount_refuse(int status, const char *fmt, ...)
 
 /*
  * What is on the image of this name, found out without rights; view: what is
- * lost of it, NULL: nothing.  Refuses what
- * has nothing to mount, and says what must be known of the rest.
+ * lost of it, NULL: nothing; found: what a search found, NULL: search.  Refuses
+ * what has nothing to mount, and says what must be known of the rest.
  */
 void mount_command_recognise(struct layout *l, int fd, uint64_t size,
-	const struct view *view, const char *path, int timeout_ms);
+	const struct view *view, const char *path, int timeout_ms,
+	const struct layout_found *found);
 
 #endif

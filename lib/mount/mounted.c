@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "mount/mounted.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,34 +10,20 @@
 #include "base/config.h"
 #include "base/exits.h"
 #include "base/fsutil.h"
+#include "base/json_read.h"
 #include "base/medium_files.h"
 #include "base/mountinfo.h"
 #include "base/spawn.h"
+#include "image/image_open.h"
 #include "image/layout.h"
 #include "mount/fs_mount.h"
 #include "mount/sandbox_missing.h"
 
-enum { MAX_BYTES = 16 << 20 };
+enum { MAX_BYTES = 16 << 20, SEARCH_MS = 10000 };
 
 static const char helper[] = "ntt-mount-helper";
 static const char sandbox[] = "ntt-sandbox";
 static int use_sandbox;
-
-static char *
-string_of(const json_t *object, const char *key)
-{
-	const char *s = json_string_value(json_object_get(object, key));
-
-	return s ? xstrdup(s) : NULL;
-}
-
-static uint64_t
-number_of(const json_t *object, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(object, key));
-
-	return n > 0 ? (uint64_t)n : 0;
-}
 
 static char *
 detail_of(const json_t *object)
@@ -64,45 +49,44 @@ detail_of(const json_t *object)
 static int
 take_partition(struct mounted_partition *p, const json_t *object)
 {
-	p->num = (unsigned int)number_of(object, "num");
-	p->device = string_of(object, "device");
-	p->mount = string_of(object, "mount");
-	p->fstype = string_of(object, "fstype");
-	p->status = string_of(object, "status");
-	p->start = number_of(object, "start");
-	p->size = number_of(object, "size");
-	p->uuid = string_of(object, "uuid");
-	p->label = string_of(object, "label");
-	p->reason = string_of(object, "reason");
-	p->also = string_of(object, "also");
-	p->by = string_of(object, "by");
+	p->num = (unsigned int)json_read_u64(object, "num");
+	p->device = json_read_copy(object, "device");
+	p->mount = json_read_copy(object, "mount");
+	p->fstype = json_read_copy(object, "fstype");
+	p->status = json_read_copy(object, "status");
+	p->start = json_read_u64(object, "start");
+	p->size = json_read_u64(object, "size");
+	p->uuid = json_read_copy(object, "uuid");
+	p->label = json_read_copy(object, "label");
+	p->reason = json_read_copy(object, "reason");
+	p->also = json_read_copy(object, "also");
+	p->by = json_read_copy(object, "by");
 	p->detail = detail_of(object);
-	p->lost = number_of(object, "lost");
-	p->failing = string_of(object, "failing");
-	p->failing_reason = string_of(object, "failing_reason");
-	p->refused_from = number_of(object, "refused_from");
-	p->refused_to = number_of(object, "refused_to");
+	p->lost = json_read_u64(object, "lost");
+	p->failing = json_read_copy(object, "failing");
+	p->failing_reason = json_read_copy(object, "failing_reason");
+	p->refused_from = json_read_u64(object, "refused_from");
+	p->refused_to = json_read_u64(object, "refused_to");
 	return p->status ? 0 : -1;
 }
 
 static int
 take_object(struct mounted *m, const json_t *object)
 {
-	const char *layout = json_string_value(json_object_get(object,
-	    "layout"));
+	const char *layout = json_read_text(object, "layout");
 	const json_t *list = json_object_get(object, "partitions"), *one;
 	size_t i;
 
-	if (json_integer_value(json_object_get(object, "schema")) != 1 ||
+	if (json_read_i64(object, "schema") != 1 ||
 	    !json_is_array(list))
 		return -1;
 	m->layout = !layout ? LAYOUT_NONE : !strcmp(layout, "multi") ?
 	    LAYOUT_MULTI : LAYOUT_SINGLE;
-	m->already = json_is_true(json_object_get(object, "already"));
-	m->table = string_of(object, "table");
-	m->finding = string_of(object, "finding");
-	m->refused = string_of(object, "refused");
-	m->error = string_of(object, "error");
+	m->already = json_read_true(object, "already");
+	m->table = json_read_copy(object, "table");
+	m->finding = json_read_copy(object, "finding");
+	m->refused = json_read_copy(object, "refused");
+	m->error = json_read_copy(object, "error");
 	m->partitions = xcalloc(json_array_size(list),
 	    sizeof *m->partitions);
 	json_array_foreach(list, i, one) {
@@ -151,17 +135,9 @@ export_configuration(void)
 			setenv(config_name(keys[i]), config_get(keys[i]), 1);
 }
 
+/* The medium is mounted, from this source; NULL: from any. */
 static int
-is_below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return !strncmp(path, dir, len) && (!path[len] || path[len] == '/');
-}
-
-/* What is mounted there is a sandbox's, which only it can take away. */
-static int
-in_sandbox(const char *hash)
+is_mounted(const char *hash, const char *source)
 {
 	char *root = realpath(config_get(CONFIG_MOUNT_ROOT), NULL);
 	char *point = path_join(root ? root : "/", hash);
@@ -172,9 +148,10 @@ in_sandbox(const char *hash)
 
 	if (mountinfo_read(&m) == 0)
 		for (i = 0; i < m.count; i++)
-			if (!strcmp(m.entries[i].source, sandbox) &&
-			    (is_below(m.entries[i].point, point) ||
-			    is_below(m.entries[i].point, failing)))
+			if ((!source ||
+			    !strcmp(m.entries[i].source, source)) &&
+			    (path_is_below(m.entries[i].point, point) ||
+			    path_is_below(m.entries[i].point, failing)))
 				yes = 1;
 	mountinfo_free(&m);
 	free(failing);
@@ -204,11 +181,12 @@ could_not_run(struct mounted *m, const char *program, int with_sudo)
 
 static int
 call(struct mounted *m, const char *program, const char *verb,
-    const char *hash, const char *image, int timeout, int with_sudo)
+    const char *hash, const char *image, int timeout, int with_sudo,
+    const char *found)
 {
 	struct buf out = BUF_INIT;
-	char *path = program_path(program), *limit = NULL;
-	const char *argv[11];
+	char *path = program_path(program), *limit = NULL, *option = NULL;
+	const char *argv[12];
 	int n = 0, rc, status;
 
 	memset(m, 0, sizeof *m);
@@ -220,6 +198,8 @@ call(struct mounted *m, const char *program, const char *verb,
 	argv[n++] = path ? path : program;
 	if (timeout > 0)
 		argv[n++] = limit = xasprintf("--timeout=%d", timeout);
+	if (found)
+		argv[n++] = option = xasprintf("--found=%s", found);
 	if (!strcmp(verb, "mount"))
 		argv[n++] = "--object";
 	argv[n++] = "--";
@@ -241,6 +221,7 @@ call(struct mounted *m, const char *program, const char *verb,
 	buf_free(&out);
 	free(path);
 	free(limit);
+	free(option);
 	return rc;
 }
 
@@ -249,7 +230,41 @@ by_helper(struct mounted *m, const char *verb, const char *hash,
     const char *image, int timeout)
 {
 	return call(m, helper, verb, hash, image, timeout,
-	    geteuid() != 0 && strcmp(verb, "status"));
+	    geteuid() != 0 && strcmp(verb, "status"), NULL);
+}
+
+/*
+ * What no table of the image leads to: searched for here, so that who has
+ * root rights need not.  NULL: it is not known, and the helper searches.
+ */
+static char *
+search(const char *image, int timeout)
+{
+	struct layout *l = xmalloc(sizeof *l);
+	char *found = NULL;
+	const char *why;
+	struct image im;
+
+	if (image_open(&im, image, 1, &why) == 0) {
+		if (layout_confined(l, im.fd, im.size, NULL, timeout > 0 ?
+		    timeout * 1000 : SEARCH_MS, NULL) == 0)
+			found = layout_found_text(l);
+		image_close(&im);
+	}
+	free(l);
+	return found;
+}
+
+static int
+mount_by_helper(struct mounted *m, const char *hash, const char *image,
+    int timeout)
+{
+	char *found = is_mounted(hash, NULL) ? NULL : search(image, timeout);
+	int rc = call(m, helper, "mount", hash, image, timeout,
+	    geteuid() != 0, found);
+
+	free(found);
+	return rc;
 }
 
 /*
@@ -337,7 +352,8 @@ without_helper(struct mounted *m, const char *hash, const char *image,
 	struct mounted other;
 	char *why;
 
-	if (call(&other, sandbox, "mount", hash, image, timeout, 0) == 0 &&
+	if (call(&other, sandbox, "mount", hash, image, timeout, 0,
+	    NULL) == 0 &&
 	    !other.error) {
 		mounted_free(m);
 		*m = other;
@@ -367,7 +383,8 @@ with_more(struct mounted *m, const char *hash, const char *image,
 		}
 		mounted_free(&other);
 	}
-	if (call(&other, sandbox, "mount", hash, image, timeout, 0) == 0 &&
+	if (call(&other, sandbox, "mount", hash, image, timeout, 0,
+	    NULL) == 0 &&
 	    mounted_count(&other) > before) {
 		mounted_free(m);
 		*m = other;
@@ -376,12 +393,12 @@ with_more(struct mounted *m, const char *hash, const char *image,
 	if (mounted_count(&other) > 0) {
 		struct mounted gone;
 
-		call(&gone, sandbox, "unmount", hash, NULL, 0, 0);
+		call(&gone, sandbox, "unmount", hash, NULL, 0, 0, NULL);
 		mounted_free(&gone);
 	}
 	if (before > 0) {
 		mounted_free(m);
-		rc = by_helper(m, "mount", hash, image, timeout);
+		rc = mount_by_helper(m, hash, image, timeout);
 	}
 	add_reasons(m, &other);
 	mounted_free(&other);
@@ -392,7 +409,7 @@ static int
 mount_somehow(struct mounted *m, const char *hash, const char *image,
     int timeout)
 {
-	int rc = by_helper(m, "mount", hash, image, timeout);
+	int rc = mount_by_helper(m, hash, image, timeout);
 	char *missing = sandbox_missing();
 
 	if (missing) {
@@ -413,8 +430,8 @@ mounted_call(struct mounted *m, const char *verb, const char *hash,
 {
 	export_configuration();
 	if ((use_sandbox && !strcmp(verb, "mount")) ||
-	    (hash && strcmp(verb, "status") && in_sandbox(hash)))
-		return call(m, sandbox, verb, hash, image, timeout, 0);
+	    (hash && strcmp(verb, "status") && is_mounted(hash, sandbox)))
+		return call(m, sandbox, verb, hash, image, timeout, 0, NULL);
 	if (!strcmp(verb, "mount"))
 		return mount_somehow(m, hash, image, timeout);
 	return by_helper(m, verb, hash, image, timeout);

@@ -23,6 +23,21 @@ enum {
 
 static const char types[] = "fdlbcpsU?mo";
 
+char
+raw_letter(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG: return 'f';
+	case S_IFDIR: return 'd';
+	case S_IFLNK: return 'l';
+	case S_IFBLK: return 'b';
+	case S_IFCHR: return 'c';
+	case S_IFIFO: return 'p';
+	case S_IFSOCK: return 's';
+	default: return 'U';
+	}
+}
+
 void
 raw_reader_init(struct raw_reader *r, int fd)
 {

@@ -23,6 +23,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "hash/blake3.h"
@@ -64,6 +65,9 @@ enum {
 	RAW_OMISSION = 'o',	/* something of the source is not in the list */
 	RAW_META = 'm'		/* what else is known of an inode */
 };
+
+/* What an entry of this mode is: f d l b c p s, or U. */
+char raw_letter(mode_t mode);
 
 /* Something that was met, or should have been, and is not in the list. */
 struct raw_omission {

@@ -146,29 +146,6 @@ stat_entry(const struct walk *w, int dir, const char *name, struct facts *f)
 	return 0;
 }
 
-static char
-type_letter(unsigned int mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return 'f';
-	case S_IFDIR:
-		return 'd';
-	case S_IFLNK:
-		return 'l';
-	case S_IFBLK:
-		return 'b';
-	case S_IFCHR:
-		return 'c';
-	case S_IFIFO:
-		return 'p';
-	case S_IFSOCK:
-		return 's';
-	default:
-		return 'U';
-	}
-}
-
 static int
 put_meta(struct state *s, const struct facts *f, uint64_t dev, int dir,
     const char *name)
@@ -191,7 +168,7 @@ put_entry(struct state *s, const struct facts *f, uint64_t dev,
 {
 	struct walk *w = s->w;
 	struct raw_record rec = {
-		.type = type_letter(f->mode),
+		.type = raw_letter(f->mode),
 		.dev = dev,
 		.ino = f->ino,
 		.nlink = f->nlink,

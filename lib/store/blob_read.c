@@ -7,37 +7,17 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "hash/blake3.h"
-
-static ssize_t
-read_block(int fd, char *buf)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < BLOB_BLOCK) {
-		n = read(fd, buf + len, BLOB_BLOCK - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
+#include "base/fsutil.h"
+#include "hash/blake3_hex.h"
 
 static int
 is_right(const blake3_hasher *h, const char *id, uint64_t size)
 {
-	uint8_t hash[BLAKE3_OUT_LEN];
 	char hex[STORE_ID + 1];
 
 	if (size == 0 && !strcmp(id, store_old_empty_id))
 		return 1;
-	blake3_hasher_finalize(h, hash, sizeof hash);
-	hex_encode(hex, hash, sizeof hash);
+	blake3_hex(h, hex);
 	return !strcmp(hex, id);
 }
 
@@ -67,7 +47,7 @@ blob_compare(int fd, const char *id, const struct blob_sink *sink)
 		if (sink->stop && sink->stop())
 			return BLOB_STOPPED;
 		if (size < (uint64_t)st.st_size)
-			n = read_block(fd, sink->buf);
+			n = read_full(fd, sink->buf, BLOB_BLOCK);
 		if (n < 0)
 			return BLOB_UNREADABLE;
 		blake3_hasher_update(&h, sink->buf, (size_t)n);

@@ -13,20 +13,11 @@
 
 #include "base/buf.h"
 #include "base/fsutil.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 
 enum { PIECE = 1 << 20 };
 
 static const char bad_dir[] = ".bad";
-
-static void
-finish_id(const blake3_hasher *h, char id[STORE_ID + 1])
-{
-	uint8_t hash[BLAKE3_OUT_LEN];
-
-	blake3_hasher_finalize(h, hash, sizeof hash);
-	hex_encode(id, hash, sizeof hash);
-}
 
 /* The rest of fd, hashed, and written to "to" unless that is -1. */
 static int
@@ -47,7 +38,7 @@ pass(int fd, int to, char id[STORE_ID + 1], uint64_t *size)
 	free(piece);
 	if (n != 0)
 		return -1;
-	finish_id(&h, id);
+	blake3_hex(&h, id);
 	return 0;
 }
 

@@ -96,6 +96,15 @@ fail:
 	return -1;
 }
 
+int
+store_open_read(struct store *s, const char *root)
+{
+	memset(s, 0, sizeof *s);
+	s->temporaries = -1;
+	s->root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return s->root < 0 ? -1 : 0;
+}
+
 void
 store_close(struct store *s)
 {

@@ -35,6 +35,8 @@ struct store_temp {
 
 /* Makes the root if it is missing.  0, or -1 with errno. */
 int store_open(struct store *s, const char *root);
+/* Only to read: the root must be there, and nothing is made.  0 or -1. */
+int store_open_read(struct store *s, const char *root);
 void store_close(struct store *s);
 
 /*

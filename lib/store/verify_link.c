@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/fsutil.h"
-#include "hash/blake3.h"
+#include "hash/blake3_hex.h"
 #include "store/short_name.h"
 #include "store/store.h"
 
@@ -70,11 +70,9 @@ is_blob(struct verify_tree *t, int store, const char *id, const char *path)
 static int
 same_hash(const blake3_hasher *h, const char *id)
 {
-	uint8_t hash[BLAKE3_OUT_LEN];
 	char hex[STORE_ID + 1];
 
-	blake3_hasher_finalize(h, hash, sizeof hash);
-	hex_encode(hex, hash, sizeof hash);
+	blake3_hex(h, hex);
 	return !strcmp(hex, id);
 }
 
