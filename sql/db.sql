@@ -1,3 +1,10 @@
+-- Every session: the server notices within 15 seconds that our host vanished.
+-- statement: db_session
+SET tcp_keepalives_idle = 5;
+SET tcp_keepalives_interval = 5;
+SET tcp_keepalives_count = 2;
+SET tcp_user_timeout = 15000;
+
 -- ntt-db backup, restore and relocate.
 
 -- Is this database a catalogue?

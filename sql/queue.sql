@@ -289,16 +289,20 @@ RETURNING
 	w.last_ino,
 	w.directories;
 
--- Milliseconds until something of medium $1 is due.
+-- Milliseconds until something of medium $1 is due: what others have may come
+-- back at any time, if their host vanishes.
 PREPARE queue_due AS
 SELECT
-	ceil(extract(epoch FROM min(next_attempt_at) - now()) * 1000)
+	CASE WHEN bool_or(worker IS NOT NULL) THEN
+		least(1000, ceil(extract(epoch FROM min(next_attempt_at) - now()) * 1000))
+	ELSE
+		ceil(extract(epoch FROM min(next_attempt_at) - now()) * 1000)
+	END
 FROM
 	work_range
 WHERE
 	medium_hash = $1
-	AND NOT done
-	AND worker IS NULL;
+	AND NOT done;
 
 -- What is to be done of the inodes $2 to $3 of dev $1, with $4 also of the
 -- directories, and their names.
@@ -401,13 +405,10 @@ WHERE
 	medium_hash = $1
 	AND copy_done IS NULL;
 
--- A session of a copier.  A host that vanishes is noticed within a minute.
+-- A session of a copier.
 -- Commits are not waited for: those that a crash of the server loses are
 -- work that the next run finds undone.  queue_wait_for_commits waits for all
 -- of them.
 -- statement: queue_session
-SET tcp_keepalives_idle = 20;
-SET tcp_keepalives_interval = 10;
-SET tcp_keepalives_count = 3;
 SET jit = OFF;
 SET synchronous_commit = OFF;

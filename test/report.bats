@@ -344,6 +344,21 @@ check_bag() {
 	[ $status = 3 ]
 }
 
+@test "a bag on a file system that knows no RENAME_NOREPLACE" {
+	need_root
+	need bindfs bindfs
+	mkdir "$T/below" "$T/through"
+	bindfs "$T/below" "$T/through" 3>&-
+	status=0
+	ntt-report -q --bagit "$T/through/bag" "$DISK" || status=$?
+	again=0
+	ntt-report -q --bagit "$T/through/bag" "$DISK" 2>/dev/null || again=$?
+	umount "$T/through"
+	[ $status = 0 ] && [ $again = 2 ]
+	check_bag "$T/below/bag"
+	[ ! -e "$T/below/bag.partial" ]
+}
+
 @test "nothing rotten gets into a bag" {
 	blob=$(sql "SELECT blobid FROM inode JOIN path USING (medium_hash, dev, ino)
 		WHERE medium_hash = '$COPY' AND path = 'letter 1994-2.txt'")

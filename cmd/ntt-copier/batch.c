@@ -439,7 +439,8 @@ link_again(struct copy_batch *b)
 		}
 	}
 	if (count > 0 && rc >= 0)
-		rc = store_sync(b->store);
+		rc = archived_sync(b->archived) < 0 ? -1 :
+		    store_sync(b->store);
 	free(ids);
 	return rc < 0 ? COPY_NO_STORE : COPY_FLUSHED;
 }
@@ -482,7 +483,7 @@ static int
 sync_store(struct copy_batch *b)
 {
 	int64_t from = now_ns();
-	int rc = store_sync(b->store);
+	int rc = archived_sync(b->archived) < 0 ? -1 : store_sync(b->store);
 	int64_t pause = SYNC_PART * (now_ns() - from);
 
 	b->pause = pause < soonest_ns ? soonest_ns :

@@ -50,7 +50,6 @@ static struct {
 	size_t named_count;
 	uint64_t named_bytes;
 	uint64_t seen;		/* bytes, for the progress */
-	int each;		/* every file and directory is synced */
 } batch;
 
 static void
@@ -129,51 +128,9 @@ name_it(struct mirror *m, struct item *item)
 	batch.named_bytes += item->size;
 }
 
-/* syncfs(2) of a FUSE file system does nothing and says that it did. */
-static void
-look_at_sync(const struct mirror *m)
-{
-	struct statfs fs;
-
-	batch.each = fstatfs(m->to->store.root, &fs) == 0 &&
-	    fs.f_type == FUSE_SUPER_MAGIC;
-}
-
-/* The directories of the names of the batch before, one after another. */
-static void
-sync_names(const struct mirror *m)
-{
-	char dir[STORE_PATH], last[STORE_PATH] = "";
-	size_t i;
-	int fd;
-
-	for (i = 0; i < batch.named_count; i++) {
-		snprintf(dir, sizeof dir, "%.2s/%.2s", batch.named[i],
-		    batch.named[i] + 2);
-		if (!strcmp(dir, last))
-			continue;
-		memcpy(last, dir, sizeof last);
-		fd = openat(m->to->store.root, dir, O_RDONLY | O_DIRECTORY |
-		    O_CLOEXEC);
-		/* some servers have no fsync for directories */
-		if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL &&
-		    errno != ENOSYS))
-			place_failed(m);
-		close(fd);
-	}
-}
-
 static void
 sync_batch(const struct mirror *m)
 {
-	size_t i;
-
-	if (batch.each) {
-		for (i = 0; i < batch.count; i++)
-			if (fsync(batch.items[i].temp.fd) < 0)
-				place_failed(m);
-		sync_names(m);
-	}
 	if (store_sync(&m->to->store) < 0)
 		place_failed(m);
 }
@@ -392,7 +349,6 @@ blobs_send(struct mirror *m)
 
 	limit_files();
 	if (!m->to->remote)
-		look_at_sync(m);
 	begin_work(m, sql_mirror_lacks, NULL, "sending");
 	while (more && !sig_caught()) {
 		PGresult *res = next(m, last);

@@ -383,7 +383,8 @@ do_medium(const char *medium, int check)
 	    PROGRESS_COUNT, pass.expected);
 	do_names();
 	progress_stop();
-	if (!check && store_sync(&at.store) < 0)
+	if (!check && (archived_sync(&at.tree) < 0 ||
+	    store_sync(&at.store) < 0))
 		die_errno("could not make the links durable: %m");
 	relink_close(&at);
 	free(pass.inodes);

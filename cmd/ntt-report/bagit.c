@@ -645,14 +645,31 @@ write_declaration(struct making *m)
 	return end_file(m, f, "bagit.txt");
 }
 
+/* Without RENAME_NOREPLACE, which exFAT and others lack: look, and rename. */
+static int
+give_name(const struct making *m)
+{
+	struct stat st;
+
+	if (renameat2(AT_FDCWD, m->partial, AT_FDCWD, m->final,
+	    RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -1;
+	if (lstat(m->final, &st) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return rename(m->partial, m->final);
+}
+
 /* Durable before it has its name. */
 static int
 finish(struct making *m)
 {
-	if (syncfs(m->root) < 0)
+	if (sync_tree(m->root) < 0)
 		return fail_errno(m, "sync", m->partial);
-	if (renameat2(AT_FDCWD, m->partial, AT_FDCWD, m->final,
-	    RENAME_NOREPLACE) < 0)
+	if (give_name(m) < 0)
 		return fail_errno(m, "rename to", m->final);
 	if (fsync_parent(m->final) < 0)
 		return fail_errno(m, "sync the directory of", m->final);

@@ -224,7 +224,7 @@ target_unmark(struct target *t)
 int
 target_sync(const struct target *t)
 {
-	return syncfs(t->top);
+	return sync_tree(t->top);
 }
 
 void

@@ -1,13 +1,16 @@
 #define _GNU_SOURCE
 #include "base/fsutil.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -314,4 +317,76 @@ is_dot(const char *name)
 {
 	return name[0] == '.' &&
 	    (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
+int
+syncfs_reaches_disk(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return 0;
+	switch ((uint32_t)fs.f_type) {
+	case FUSE_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+	case V9FS_MAGIC:
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+/* Takes dir over.  Some servers have no fsync for directories. */
+static int
+sync_each_below(int dir)
+{
+	DIR *d = fdopendir(dir);
+	const struct dirent *e;
+	int rc = 0, err;
+
+	if (!d) {
+		err = errno;
+		close(dir);
+		errno = err;
+		return -1;
+	}
+	while (rc == 0 && (errno = 0, e = readdir(d))) {
+		struct stat st;
+		int fd;
+
+		if (is_dot(e->d_name) || fstatat(dir, e->d_name, &st,
+		    AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
+			continue;
+		fd = openat(dir, e->d_name, O_RDONLY | O_NOFOLLOW |
+		    O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0 || S_ISDIR(st.st_mode)) {
+			rc = fd < 0 ? -1 : sync_each_below(fd);
+			continue;
+		}
+		rc = fsync(fd);
+		err = errno;
+		close(fd);
+		errno = err;
+	}
+	if (rc == 0 && errno)
+		rc = -1;	/* of readdir() */
+	if (rc == 0 && fsync(dir) < 0 && errno != EINVAL && errno != ENOSYS)
+		rc = -1;
+	err = errno;
+	closedir(d);
+	errno = err;
+	return rc;
+}
+
+int
+sync_tree(int dir)
+{
+	int copy;
+
+	if (syncfs_reaches_disk(dir))
+		return syncfs(dir);
+	copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return copy < 0 ? -1 : sync_each_below(copy);
 }

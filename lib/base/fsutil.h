@@ -52,4 +52,16 @@ int is_dot(const char *name);
 /* st_dev as userland has it, from the pair that statx(2) gives. */
 uint64_t dev_number(uint32_t major, uint32_t minor);
 
+/*
+ * Does syncfs(2) bring what was written to this file system to the disk?  That
+ * of FUSE does nothing and says that it did; CIFS and 9P ask their server for
+ * nothing.
+ */
+int syncfs_reaches_disk(int fd);
+/*
+ * All that was written below this directory is on the disk: by syncfs(2), or
+ * file by file.  0, or -1 with errno.
+ */
+int sync_tree(int dir);
+
 #endif

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fsutil.h"
+#include "base/unique.h"
 
 static struct tempfile *open_files;
 
@@ -40,15 +42,13 @@ forget(struct tempfile *t)
 	t->fd = -1;
 }
 
-/* ".<name>.<host>.": what the names of this machine's processes begin with. */
+/* ".<name>.": what those of a file begin with; a name may be long already. */
 static char *
 temporary_prefix(const char *name)
 {
-	enum { NAME = 120, HOST = 60 };
-	char host[HOST + 1] = "";
+	enum { NAME = 120 };
 
-	gethostname(host, HOST);
-	return xasprintf(".%.*s.%s.", NAME, name, host);
+	return xasprintf(".%.*s.", NAME, name);
 }
 
 static char *
@@ -56,12 +56,37 @@ temporary_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	int dir_len = slash ? (int)(slash - path + 1) : 0;
-	char *prefix = temporary_prefix(path + dir_len);
-	char *name = xasprintf("%.*s%s%ld.tmp", dir_len, path, prefix,
-	    (long)getpid());
+	char *prefix = temporary_prefix(path + dir_len), *name;
+	char token[UNIQUE_NAME + 1];
 
+	unique_name(token);
+	name = xasprintf("%.*s%s%s.%ld.%s.tmp", dir_len, path, prefix,
+	    unique_sight(), (long)getpid(), token);
 	free(prefix);
 	return name;
+}
+
+/* rest: what follows the prefix.  Its process is gone, or was a day ago. */
+static int
+is_left(int dir, const char *name, const char *rest)
+{
+	enum { DAY = 86400 };
+	struct stat st;
+	char *end;
+	long pid;
+
+	if (strspn(rest, "0123456789abcdef") != UNIQUE_SIGHT ||
+	    rest[UNIQUE_SIGHT] != '.')
+		return 0;
+	pid = strtol(rest + UNIQUE_SIGHT + 1, &end, 10);
+	if (pid <= 0 || *end != '.' ||
+	    strspn(end + 1, "0123456789abcdef") != UNIQUE_NAME ||
+	    strcmp(end + 1 + UNIQUE_NAME, ".tmp"))
+		return 0;
+	if (!strncmp(rest, unique_sight(), UNIQUE_SIGHT))
+		return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_mtime < time(NULL) - DAY;
 }
 
 /* A process that was killed may have left one; no other process is to blame. */
@@ -69,21 +94,16 @@ static void
 remove_left(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *where = path_directory(path), *end;
+	char *where = path_directory(path);
 	char *prefix = temporary_prefix(slash ? slash + 1 : path);
 	DIR *dir = opendir(where);
 	const struct dirent *e;
 	size_t len = strlen(prefix);
-	long pid;
 
-	while (dir && (e = readdir(dir))) {
-		if (strncmp(e->d_name, prefix, len))
-			continue;
-		pid = strtol(e->d_name + len, &end, 10);
-		if (pid > 0 && !strcmp(end, ".tmp") &&
-		    kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+	while (dir && (e = readdir(dir)))
+		if (!strncmp(e->d_name, prefix, len) &&
+		    is_left(dirfd(dir), e->d_name, e->d_name + len))
 			unlinkat(dirfd(dir), e->d_name, 0);
-	}
 	if (dir)
 		closedir(dir);
 	free(prefix);
@@ -127,7 +147,6 @@ tempfile_open(struct tempfile *t, const char *path)
 	    errno == EINVAL || errno == ENOENT)) {
 		remove_left(path);
 		t->temporary = temporary_name(path);
-		unlink(t->temporary);
 		t->fd = open(t->temporary,
 		    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	}
@@ -158,7 +177,6 @@ give_name(struct tempfile *t)
 	remove_left(t->path);
 	name = temporary_name(t->path);
 	proc = xasprintf("/proc/self/fd/%d", t->fd);
-	unlink(name);
 	rc = linkat(AT_FDCWD, proc, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
 	free(proc);
 	if (rc < 0) {

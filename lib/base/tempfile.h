@@ -2,8 +2,9 @@
  * Files that become real or vanish: written beside their final name, fsynced,
  * renamed, and the directory fsynced.  Where the file system has O_TMPFILE
  * SIGKILL leaves nothing behind but for a moment; elsewhere, or in that moment,
- * ".<name>.<host>.<pid>.tmp" stays, and whoever writes the same name next on
- * that host removes it.  At exit(3) what was not committed is removed.
+ * ".<name>.<sight>.<pid>.<32 digits>.tmp" stays (unique.h).  Whoever writes the
+ * same name next removes it, if it sees that no such process is left; others do
+ * after a day.  At exit(3) what was not committed is removed.
  */
 #ifndef NTT_TEMPFILE_H
 #define NTT_TEMPFILE_H

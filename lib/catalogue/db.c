@@ -16,6 +16,7 @@
 #include "catalogue/cluster.h"
 #include "catalogue/conninfo.h"
 #include "catalogue/migrate.h"
+#include "sql/statements.h"
 
 static struct buf error;
 static char sqlstate[6];
@@ -431,11 +432,13 @@ db_conninfo(void)
 static PGconn *
 connect_as_invoker(int wait)
 {
-	static const char *const names[] = { "dbname",
-		"fallback_application_name", "connect_timeout",
+	/* a server whose host vanished is noticed within 15 seconds */
+	static const char *const names[] = { "keepalives_idle",
+		"keepalives_interval", "keepalives_count", "tcp_user_timeout",
+		"dbname", "fallback_application_name", "connect_timeout",
 		"client_encoding", NULL };
-	const char *values[] = { db_conninfo(), diag_prog, "10", "UTF8",
-		NULL };
+	const char *values[] = { "5", "5", "2", "15000", db_conninfo(),
+		diag_prog, "10", "UTF8", NULL };
 	const struct invoker *who = config_invoker();
 	int switched = who->sudo && geteuid() == 0 &&
 	    !config_private_cluster() && seteuid(who->uid) == 0;
@@ -522,6 +525,10 @@ db_connect(int start)
 		return NULL;
 	}
 	PQsetNoticeProcessor(db, ignore_notice, NULL);
+	if (!config_private_cluster() && db_script(db, sql_db_session) < 0) {
+		PQfinish(db);
+		return NULL;
+	}
 	return db;
 }
 

@@ -187,7 +187,8 @@ relink_medium(struct heal *h, const char *medium,
 		return HEAL_NO_DATABASE;
 	if (PQntuples(res) > 0) {
 		if (archived_open(&tree, h->trees, medium, h->store) < 0 ||
-		    relink_rows(h, &tree, res) < 0)
+		    relink_rows(h, &tree, res) < 0 ||
+		    archived_sync(&tree) < 0)
 			result = HEAL_NO_STORE;
 		archived_close(&tree);
 	}

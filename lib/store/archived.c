@@ -39,6 +39,7 @@ archived_open(struct archived *a, const char *root, const char *medium,
 	if (s->private && (tree.st_mode & 07777) != a->dir_mode &&
 	    tree.st_uid == geteuid() && fchmod(a->root, a->dir_mode) < 0)
 		return -1;
+	a->by_hand = !syncfs_reaches_disk(a->root);
 	a->dev = tree.st_dev;
 	if (tree.st_dev == blobs.st_dev)
 		return 0;
@@ -83,16 +84,30 @@ well_formed(const char *path)
 	}
 }
 
+/* Its names; some servers have no fsync for directories. */
+static int
+sync_directory(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return -1;
+	rc = fsync(fd) < 0 && errno != EINVAL && errno != ENOSYS ? -1 : 0;
+	close(fd);
+	return rc;
+}
+
 /* The directories above a path, one component at a time, no link followed. */
 static int
-make_parents_beneath(int root, const char *path, mode_t mode)
+make_parents_beneath(const struct archived *a, const char *path)
 {
 	const char *p, *slash;
-	int at = root, next, err;
+	int root = a->root, at = root, next, err;
 
 	for (p = path; (slash = strchr(p, '/')); p = slash + 1) {
 		char *name = xasprintf("%.*s", (int)(slash - p), p);
-		if (mkdirat(at, name, mode) < 0 && errno != EEXIST) {
+		if ((mkdirat(at, name, a->dir_mode) < 0 && errno != EEXIST) ||
+		    (a->by_hand && sync_directory(at) < 0)) {
 			free(name);
 			goto fail;
 		}
@@ -134,25 +149,42 @@ open_parent(struct archived *a, const char **of, const char **base)
 	if (!well_formed(path))
 		return -1;
 	if (a->parent >= 0 && strlen(a->parent_path) == len &&
-	    !memcmp(a->parent_path, path, len))
+	    !memcmp(a->parent_path, path, len)) {
+		a->unsynced = a->by_hand;
 		return a->parent;
+	}
+	if (archived_sync(a) < 0)
+		return -1;
 	if (a->parent >= 0)
 		close(a->parent);
 	a->parent = open_parent_beneath(a->root, path, base);
 	if (a->parent < 0 && errno == ENOENT &&
-	    make_parents_beneath(a->root, path, a->dir_mode) == 0)
+	    make_parents_beneath(a, path) == 0)
 		a->parent = open_parent_beneath(a->root, path, base);
 	free(a->parent_path);
 	a->parent_path = xasprintf("%.*s", (int)len, path);
+	a->unsynced = a->by_hand;
 	return a->parent;
+}
+
+int
+archived_sync(struct archived *a)
+{
+	if (!a->unsynced || a->parent < 0)
+		return 0;
+	if (sync_directory(a->parent) < 0)
+		return -1;
+	a->unsynced = 0;
+	return 0;
 }
 
 static void
 temporary_name(char name[64])
 {
-	static unsigned int serial;
+	char token[UNIQUE_NAME + 1];
 
-	snprintf(name, 64, ".ntt.%ld.%u.tmp", (long)getpid(), serial++);
+	unique_name(token);
+	snprintf(name, 64, ".ntt.%s.tmp", token);
 }
 
 static int
@@ -242,7 +274,6 @@ overflow_copy(const struct store *s, const char *id, int dir,
 	int from = store_read(s, id), to = -1, rc = -1, err;
 
 	temporary_name(temporary);
-	unlinkat(dir, temporary, 0);
 	if (from >= 0)
 		to = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL |
 		    O_CLOEXEC | O_NOFOLLOW, store_file_mode(s));
@@ -379,7 +410,6 @@ archived_symlink(struct archived *a, const char *target, const char *path)
 		rc = 0;
 	} else if (rc < 0 && errno == EEXIST) {
 		temporary_name(temporary);
-		unlinkat(dir, temporary, 0);
 		if (symlinkat(target, dir, temporary) == 0)
 			rc = rename_over(dir, temporary, base);
 	}

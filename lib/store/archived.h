@@ -25,6 +25,8 @@ struct archived {
 	unsigned int overflows;	/* copies made because of EMLINK */
 	unsigned int shortened;	/* names that were made, see short_name.h */
 	struct buf room;	/* for a path with such names */
+	int by_hand;		/* syncfs(2) does not bring it to the disk … */
+	int unsynced;		/* … and the directory used last has new names */
 	char overflow_id[STORE_ID + 1];		/* the last of them … */
 	char *overflow_path;			/* … and where it is */
 };
@@ -47,6 +49,12 @@ int archived_link(struct archived *a, const struct store *s, const char *id,
 int archived_symlink(struct archived *a, const char *target,
 	const char *path);
 int archived_mkdir(struct archived *a, const char *path);
+
+/*
+ * What was made so far is on the disk, also where store_sync() does not bring
+ * it there.  0, or -1 with errno.
+ */
+int archived_sync(struct archived *a);
 
 /*
  * After one of these failed with errno err: 1 when a name is at fault, which

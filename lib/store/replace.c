@@ -176,8 +176,10 @@ store_from_trash(struct store *s, const char *id)
 
 	store_path(path, id);
 	snprintf(from, sizeof from, STORE_TRASH "/%s", id);
-	if (renameat2(s->root, from, s->root, path, RENAME_NOREPLACE) == 0)
+	if (renameat2(s->root, from, s->root, path, RENAME_NOREPLACE) == 0) {
+		store_note_name(s, id);
 		return 1;
+	}
 	/* somebody has stored it anew */
 	return errno == ENOENT || errno == EEXIST ? 0 : -1;
 }
@@ -197,10 +199,8 @@ store_replace(struct store *s, struct store_temp *t, const char *id)
 	err = errno;
 	if (bad >= 0)
 		close(bad);
-	if (rc == 0) {
-		close(t->fd);
-		t->fd = -1;
-	}
+	if (rc == 0)
+		store_named(s, t, id);
 	store_temp_discard(s, t);
 	errno = err;
 	return rc;

@@ -27,36 +27,117 @@ store_path(char path[STORE_PATH], const char *id)
 	snprintf(path, STORE_PATH, "%.2s/%.2s/%.64s", id, id + 2, id);
 }
 
-/* The name without O_TMPFILE: the process and a number. */
+/* The name without O_TMPFILE: what no other process has, and a number. */
 static void
-temporary_name(char name[64], unsigned int serial)
+temporary_name(const struct store *s, char name[64], unsigned int serial)
 {
-	snprintf(name, 64, "%ld.%u", (long)getpid(), serial);
+	snprintf(name, 64, "%s.%u", s->token, serial);
 }
 
-/*
- * Names of processes that are gone.  Another host's process may share the
- * number of a dead one here, so only what is a day old goes.
- */
+/* Of processes that are gone: whoever works writes in a day. */
 static void
 remove_stale(int dir_fd)
 {
+	enum { DAY = 86400 };
 	int copy = dup(dir_fd);
 	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
 	const struct dirent *entry;
+	struct stat st;
 
-	while (dir && (entry = readdir(dir))) {
-		struct stat st;
-		long pid = atol(entry->d_name);
-
-		if (pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH ||
-		    fstatat(dir_fd, entry->d_name, &st, 0) < 0)
-			continue;
-		if (st.st_mtime < time(NULL) - 86400)
+	while (dir && (entry = readdir(dir)))
+		if (!is_dot(entry->d_name) &&
+		    fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW)
+		    == 0 && st.st_mtime < time(NULL) - DAY)
 			unlinkat(dir_fd, entry->d_name, 0);
-	}
 	if (dir)
 		closedir(dir);
+}
+
+/* ---- where syncfs(2) does not reach the disk ---- */
+
+struct store_unsynced {
+	unsigned char directories[65536 / 8];
+	unsigned char *files;	/* descriptors, as bits */
+	size_t size;		/* of files, in bytes */
+};
+
+static void
+note_file(const struct store *s, int fd, int open)
+{
+	struct store_unsynced *u = s->unsynced;
+	size_t byte = (size_t)fd / 8;
+
+	if (!u || fd < 0 || (!open && byte >= u->size))
+		return;
+	if (byte >= u->size) {
+		u->files = xrealloc(u->files, byte + 64);
+		memset(u->files + u->size, 0, byte + 64 - u->size);
+		u->size = byte + 64;
+	}
+	if (open)
+		u->files[byte] |= (unsigned char)(1 << fd % 8);
+	else
+		u->files[byte] &= (unsigned char)~(1 << fd % 8);
+}
+
+static unsigned long
+directory_number(const char *id)
+{
+	char digits[5] = "";
+
+	memcpy(digits, id, 4);
+	return strtoul(digits, NULL, 16);
+}
+
+void
+store_note_name(const struct store *s, const char *id)
+{
+	unsigned long n = directory_number(id);
+
+	if (s->unsynced)
+		s->unsynced->directories[n / 8] |= (unsigned char)(1 << n % 8);
+}
+
+/* Some servers have no fsync for directories. */
+static int
+sync_directory(int root, const char *path)
+{
+	int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	rc = fsync(fd) < 0 && errno != EINVAL && errno != ENOSYS ? -1 : 0;
+	close(fd);
+	return rc;
+}
+
+static int
+sync_each(const struct store *s)
+{
+	struct store_unsynced *u = s->unsynced;
+	int upper = -1, i;
+	size_t fd;
+	char path[6];
+
+	for (fd = 0; fd < u->size * 8; fd++)
+		if (u->files[fd / 8] >> fd % 8 & 1 && fsync((int)fd) < 0)
+			return -1;
+	for (i = 0; i < 65536; i++) {
+		if (!(u->directories[i / 8] >> i % 8 & 1))
+			continue;
+		snprintf(path, sizeof path, "%02x/%02x", i >> 8, i & 0xff);
+		if (sync_directory(s->root, path) < 0)
+			return -1;
+		path[2] = '\0';
+		if (i >> 8 != upper && sync_directory(s->root, path) < 0)
+			return -1;
+		upper = i >> 8;
+	}
+	/* after a failure all of them are done again */
+	memset(u->directories, 0, sizeof u->directories);
+	return sync_directory(s->root, ".bad") < 0 ||
+	    sync_directory(s->root, STORE_TRASH) < 0 ||
+	    sync_directory(s->root, ".") < 0 ? -1 : 0;
 }
 
 int
@@ -66,13 +147,16 @@ store_open(struct store *s, const char *root)
 
 	memset(s, 0, sizeof *s);
 	s->temporaries = s->root = -1;
-	s->by_descriptor = 1;
+	s->by_descriptor = s->no_replace = 1;
 	s->made = xcalloc(65536 / 8, 1);
+	unique_name(s->token);
 	if (make_dirs(root) < 0)
 		return -1;
 	s->root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->root < 0)
 		return -1;
+	if (!syncfs_reaches_disk(s->root))
+		s->unsynced = xcalloc(1, sizeof *s->unsynced);
 	fd = openat(s->root, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
 	if (fd >= 0) {
 		close(fd);
@@ -115,6 +199,10 @@ store_close(struct store *s)
 	s->root = s->temporaries = -1;
 	free(s->made);
 	s->made = NULL;
+	if (s->unsynced)
+		free(s->unsynced->files);
+	free(s->unsynced);
+	s->unsynced = NULL;
 }
 
 void
@@ -149,6 +237,8 @@ store_has(const struct store *s, const char *id, uint64_t *size)
 		return -1;
 	}
 	*size = (uint64_t)st.st_size;
+	/* whoever gave the name may not have brought it to the disk yet */
+	store_note_name(s, id);
 	return 1;
 }
 
@@ -172,13 +262,12 @@ store_temp(struct store *s, struct store_temp *t)
 		t->fd = openat(s->root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
 		    store_file_mode(s));
 	} else {
-		temporary_name(name, t->serial);
-		/* one of a process that is gone cannot be written to */
-		unlinkat(s->temporaries, name, 0);
+		temporary_name(s, name, t->serial);
 		t->fd = openat(s->temporaries, name,
 		    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
 		    store_file_mode(s));
 	}
+	note_file(s, t->fd, 1);
 	return t->fd < 0 ? -1 : 0;
 }
 
@@ -191,9 +280,10 @@ store_temp_discard(struct store *s, struct store_temp *t)
 	if (t->fd < 0)
 		return;
 	if (s->temporaries >= 0) {
-		temporary_name(name, t->serial);
+		temporary_name(s, name, t->serial);
 		unlinkat(s->temporaries, name, 0);
 	}
+	note_file(s, t->fd, 0);
 	close(t->fd);
 	t->fd = -1;
 	errno = err;
@@ -228,13 +318,14 @@ store_name(struct store *s, const struct store_temp *t, const char *path)
 
 	if (s->temporaries < 0)
 		return link_descriptor(s, t->fd, path);
-	temporary_name(from, t->serial);
-	if (renameat2(s->temporaries, from, s->root, path,
+	temporary_name(s, from, t->serial);
+	if (s->no_replace && renameat2(s->temporaries, from, s->root, path,
 	    RENAME_NOREPLACE) == 0)
 		return 0;
-	if (errno != EINVAL)
+	if (s->no_replace && errno != EINVAL)
 		return -1;
 	/* a file system without NOREPLACE: link has it by nature */
+	s->no_replace = 0;
 	if (linkat(s->temporaries, from, s->root, path, 0) < 0)
 		return -1;
 	return unlinkat(s->temporaries, from, 0);
@@ -276,12 +367,9 @@ same_size(const struct store *s, const struct store_temp *t, const char *id)
 static int
 directories_known(struct store *s, const char *id)
 {
-	char digits[5] = "";
-	unsigned long n;
+	unsigned long n = directory_number(id);
 	int known;
 
-	memcpy(digits, id, 4);
-	n = strtoul(digits, NULL, 16);
 	known = s->made[n / 8] >> n % 8 & 1;
 	s->made[n / 8] |= (unsigned char)(1 << n % 8);
 	return known;
@@ -299,6 +387,7 @@ store_temp_near(struct store *s, struct store_temp *t, const char *id)
 	snprintf(dir, sizeof dir, "%.2s/%.2s", id, id + 2);
 	t->fd = openat(s->root, dir, O_TMPFILE | O_RDWR | O_CLOEXEC,
 	    store_file_mode(s));
+	note_file(s, t->fd, 1);
 	/* somebody has removed it meanwhile */
 	return t->fd < 0 && errno == ENOENT ? store_temp(s, t) :
 	    t->fd < 0 ? -1 : 0;
@@ -323,15 +412,23 @@ store_publish(struct store *s, struct store_temp *t, const char *id)
 		store_temp_discard(s, t);
 		return rc;
 	}
+	store_named(s, t, id);
+	return 1;
+}
+
+void
+store_named(struct store *s, struct store_temp *t, const char *id)
+{
+	note_file(s, t->fd, 0);
+	store_note_name(s, id);
 	close(t->fd);
 	t->fd = -1;
-	return 1;
 }
 
 int
 store_sync(const struct store *s)
 {
-	return syncfs(s->root);
+	return s->unsynced ? sync_each(s) : syncfs(s->root);
 }
 
 int

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/unique.h"
+
 enum { STORE_ID = 64 };		/* hexadecimal digits of a blob's name */
 
 /* BLAKE3 of nothing, and the SHA-256 of nothing that old stores used. */
@@ -23,9 +25,16 @@ struct store {
 	int root;		/* directory descriptor */
 	int temporaries;	/* BYHASH_ROOT/.tmp, or -1 with O_TMPFILE */
 	unsigned int serial;
+	char token[UNIQUE_NAME + 1];	/* of the names in .tmp */
 	int by_descriptor;	/* 1 until the kernel refuses to link those */
+	int no_replace;		/* 1 until the file system has not RENAME_NOREPLACE */
 	int private;		/* see store_private() */
 	unsigned char *made;	/* directories ab/cd, as bits */
+	/*
+	 * Where syncfs(2) does not reach the disk: the directories ab/cd with
+	 * new names, as bits, and the temporaries' descriptors.  NULL elsewhere.
+	 */
+	struct store_unsynced *unsynced;
 };
 
 struct store_temp {
@@ -89,6 +98,10 @@ int store_from_trash(struct store *s, const char *id);
 /* Its parts, for replace.c: a name below the root; "ab" and "ab/cd". */
 int store_name(struct store *s, const struct store_temp *t, const char *path);
 int store_make_directories(const struct store *s, const char *id);
+/* The next store_sync() brings the name of this blob to the disk. */
+void store_note_name(const struct store *s, const char *id);
+/* t has the name of the blob: closes it. */
+void store_named(struct store *s, struct store_temp *t, const char *id);
 
 /* What the file of a blob is, by reading it.  *err: errno, when unreadable. */
 enum store_state { STORE_GOOD, STORE_BAD, STORE_MISSING, STORE_UNREADABLE };
