@@ -100,25 +100,6 @@ record() {
 	has "$output" "paths 18"
 }
 
-@test "more records than are seen at a time: shares, and nothing twice" {
-	# 13 million records; every fifth inode again, three paths again
-	perl -e 'for my $i (1 .. 13e6) {
-			my $ino = $i % 5 ? $i : $i - 1;
-			print "f\0341\034$ino\0341\0340\0340\034/$i\0";
-		}
-		print "f\0341\034$_\0341\0340\0340\034/$_\0"
-			for 2, 7000001, 13e6' >x.raw
-	expect 1 ntt-raw-check x.raw
-	has "$output" "records 13000003"
-	has "$output" "paths 13000000"
-	# 13e6 itself comes by only here
-	has "$output" "inodes 10400001"
-	has "$output" 'record at byte 15: "/2"'
-	has "$output" ': "/7000001"'
-	has "$output" ': "/13000000"'
-	has "$output" "duplicates 3"
-}
-
 @test "octal modes are the old form" {
 	{ record 40755 1 2 1 0 0 /a; record 100644 1 3 1 0 0 /a/b; } >x.raw
 	expect 0 ntt-raw-check x.raw

@@ -104,14 +104,6 @@ seen_inodes_free(struct seen_inodes *s)
 	memset(s, 0, sizeof *s);
 }
 
-void
-seen_inodes_empty(struct seen_inodes *s)
-{
-	blocks_free(&s->blocks);
-	blocks_init(&s->blocks, sizeof(struct inode_block));
-	memset(s->chains, 0, ((size_t)1 << CHAIN_BITS) * sizeof *s->chains);
-}
-
 static uint32_t *
 dev_slot(const struct seen_inodes *s, uint64_t dev)
 {
@@ -231,12 +223,6 @@ seen_inode_key(struct seen_inodes *s, uint64_t dev, uint64_t ino,
 	return 0;
 }
 
-uint64_t
-seen_inode_share(const struct seen_key *key, uint64_t parts)
-{
-	return (key->entry >> REST_SHIFT) % parts;
-}
-
 void
 seen_inode_soon(const struct seen_inodes *s, const struct seen_key *key)
 {
@@ -294,14 +280,6 @@ seen_paths_free(struct seen_paths *s)
 	blocks_free(&s->blocks);
 	free(s->chains);
 	memset(s, 0, sizeof *s);
-}
-
-void
-seen_paths_empty(struct seen_paths *s)
-{
-	blocks_free(&s->blocks);
-	blocks_init(&s->blocks, sizeof(struct path_block));
-	memset(s->chains, 0, ((size_t)1 << CHAIN_BITS) * sizeof *s->chains);
 }
 
 static inline uint64_t

@@ -36,8 +36,6 @@ enum { SEEN_DEVS_MAX = (1 << 18) - 1 };
 
 void seen_inodes_init(struct seen_inodes *s);
 void seen_inodes_free(struct seen_inodes *s);
-/* No inode was seen; keys stay what they are. */
-void seen_inodes_empty(struct seen_inodes *s);
 /*
  * 1: (dev, ino) is new; 0: it is not; -1: more than SEEN_DEVS_MAX devices.
  * Each inode has a mark, which is set if any of its calls had mark set.
@@ -54,8 +52,6 @@ struct seen_key {
 /* -1: more than SEEN_DEVS_MAX devices. */
 int seen_inode_key(struct seen_inodes *s, uint64_t dev, uint64_t ino,
 	struct seen_key *key);
-/* From 0 to parts - 1, as many inodes for each: for who takes them by shares. */
-uint64_t seen_inode_share(const struct seen_key *key, uint64_t parts);
 void seen_inode_soon(const struct seen_inodes *s, const struct seen_key *key);
 int seen_inode_at(struct seen_inodes *s, const struct seen_key *key, int mark);
 /* The mark of an inode that is in the set. */
@@ -74,8 +70,6 @@ struct seen_paths {
 
 void seen_paths_init(struct seen_paths *s);
 void seen_paths_free(struct seen_paths *s);
-/* No path was seen; hashes stay what they are. */
-void seen_paths_empty(struct seen_paths *s);
 /* 1: certainly new; 0: probably not. */
 int seen_path(struct seen_paths *s, const void *path, size_t len);
 /* In three steps too. */
