@@ -40,6 +40,10 @@ static struct {
 	int mime, blame;
 } opt = { .limit = UINT64_MAX, .max_errors = 10 };
 
+static struct {
+	char **argv;
+	uid_t uid;
+} started;
 static PGconn *db;
 static struct medium_source medium;
 static struct queue queue;
@@ -91,23 +95,69 @@ static const struct prog prog = {
 	"Copy the contents of a medium into the store"
 };
 
-static void __attribute__((noreturn))
-finish(int status)
+/* What is not committed is dropped, and others may have the work. */
+static void
+let_go(void)
 {
 	copier_free(&copier);
 	queue_close(&queue);
 	medium_source_free(&medium);
 	PQfinish(db);
+}
+
+static void __attribute__((noreturn))
+finish(int status)
+{
+	let_go();
 	exit(status);
+}
+
+/*
+ * The connection was lost: the server, or the one that takes over, has a minute
+ * to answer, and then this program begins anew.  Only so often without having
+ * committed anything between.
+ */
+static void
+begin_anew(int committed)
+{
+	enum { MOST_MS = 60000, PAUSE_MS = 500, TRIES = 3 };
+	static const char variable[] = "NTT_COPIER_TRIES";
+	const char *before = getenv(variable);
+	int tries = committed || !before ? 0 : atoi(before);
+	int64_t begun = monotonic_ms();
+	PGconn *again = NULL;
+	char text[16];
+
+	/* one that has given up rights could not do all of it again */
+	if (opt.limit != UINT64_MAX || tries >= TRIES || geteuid() != started.uid)
+		return;
+	while (!again && !sig_caught() && monotonic_ms() - begun < MOST_MS) {
+		again = db_connect(0);
+		if (!again)
+			poll(NULL, 0, PAUSE_MS);
+	}
+	PQfinish(again);
+	snprintf(text, sizeof text, "%d", tries + 1);
+	/* a signal from here on ends what begins */
+	sig_block(1);
+	if (!again || sig_caught() || setenv(variable, text, 1) < 0)
+		return;
+	say("the catalogue answers again");
+	execv("/proc/self/exe", started.argv);
+	warn("could not run this program again: %m");
 }
 
 static void __attribute__((noreturn))
 database_failed(void)
 {
-	int status = db_status();
+	int status = db_status(), lost = PQstatus(db) == CONNECTION_BAD;
+	int committed = copier.batch.totals.inodes > 0;
 
 	warn("the catalogue failed: %s; the work is given back", db_error());
-	finish(status);
+	let_go();
+	if (lost)
+		begin_anew(committed);
+	exit(sig_caught() ? EXIT_SIGNAL + sig_caught() : status);
 }
 
 /*
@@ -781,6 +831,9 @@ main(int argc, char **argv)
 {
 	int lock, status, mapper = -1;
 
+	started.argv = argv;
+	started.uid = geteuid();
+	sig_block(0);
 	parse_options(argc, argv);
 	db = db_need();
 	if (medium_source_find(&medium, db, opt.medium) < 0)

@@ -59,10 +59,23 @@ sig_hung_up(void)
 	return hung_up;
 }
 
+static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+void
+sig_block(int wait)
+{
+	sigset_t set;
+	unsigned int i;
+
+	sigemptyset(&set);
+	for (i = 0; i < sizeof signals / sizeof signals[0]; i++)
+		sigaddset(&set, signals[i]);
+	sigprocmask(wait ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 void
 sig_catch(void)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction sa = { .sa_handler = handler };
 	struct sigaction old;
 	unsigned int i;

@@ -13,6 +13,11 @@
 #include <sys/types.h>
 
 void sig_catch(void);
+/*
+ * These signals wait (1), or no longer (0): for a program that runs itself again,
+ * which would forget one that comes in between.
+ */
+void sig_block(int wait);
 /* The first signal that came, or 0; cheap. */
 int sig_caught(void);
 /* How many came: the second means "at once". */
