@@ -159,6 +159,7 @@ teardown() {
 	[ "$(count unstable)" = 1 ]
 	[ "$(count "unstable AND status = 'success' AND attempts = 5 AND
 		errors[array_upper(errors, 1)] LIKE 'unstable:%'")" = 1 ]
+	[ "$(sql "SELECT problems ->> 'unstable_files' FROM medium")" = true ]
 	size=$(sql 'SELECT max(size) FROM blobs')
 	[ "$size" -gt $((256 << 20)) ]
 	head -c "$size" "$T/src/log" | cmp - "$NTT_HOME/archived/$M/log"

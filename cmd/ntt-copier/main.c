@@ -556,6 +556,8 @@ record_problems(void)
 	if (copier.beyond_end)
 		rc = copy_problem(db, medium.hash, "beyond_eof_detected",
 		    "true");
+	if (rc == 0 && copier.unstable)
+		rc = copy_problem(db, medium.hash, "unstable_files", "true");
 	if (rc == 0 && t->inodes >= ENOUGH &&
 	    t->failed * 100 > t->inodes * HIGH_PERCENT)
 		rc = copy_problem(db, medium.hash, "high_error_rate", "true");
