@@ -81,10 +81,10 @@ AND ($12::boolean IS NULL
 		AND NOT EXISTS (
 			SELECT
 			FROM
-				inode o
+				blob_medium o
 			WHERE
 				o.blobid = i.blobid
-				AND o.medium_hash <> :'medium')))
+				AND o.medium <> :'medium')))
 AND ($13::text IS NULL
 	OR i.blobid IN (
 		SELECT

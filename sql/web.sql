@@ -138,6 +138,28 @@ WHERE
 ORDER BY
 	m.medium_hash COLLATE "C";
 
+-- The same for content $2: the third column is also false of media that do not
+-- hold it.
+PREPARE web_holders AS
+SELECT
+	m.medium_hash,
+	coalesce(m.title, m.medium_human, m.medium_hash),
+	to_regclass(quote_ident('path_p_' || m.medium_hash)) IS NOT NULL
+	AND m.medium_hash IN (
+		SELECT
+			b.medium
+		FROM
+			blob_medium b
+		WHERE
+			b.blobid = $2)
+FROM
+	medium m
+WHERE
+	$1::boolean
+	OR NOT m.restricted
+ORDER BY
+	m.medium_hash COLLATE "C";
+
 -- The entry with path $2, whose directory has hash $1.  $3: days after which a
 -- content is to be checked again.  See enum entry_column of entry.c.
 PREPARE web_entry AS

@@ -665,8 +665,10 @@ load_finish(struct load *l, const struct load_medium *m)
 	    "SELECT catalogue_key_partitions($1)", l->medium) < 0)
 		return -1;
 	if (run_locking(l, load_merges(l) ? l->merge == LOAD_ADD ?
-	    "SELECT catalogue_merge_partitions($1, false)" :
-	    "SELECT catalogue_merge_partitions($1, true)" : l->replace ?
+	    "SELECT catalogue_merge_partitions($1, false), "
+	    "catalogue_loaded($1), catalogue_note_contents($1)" :
+	    "SELECT catalogue_merge_partitions($1, true), "
+	    "catalogue_loaded($1), catalogue_note_contents($1)" : l->replace ?
 	    "SELECT catalogue_replace_partitions($1)" :
 	    "SELECT catalogue_attach_partitions($1)", l->medium) < 0)
 		return -1;
