@@ -2,16 +2,27 @@
 --
 -- Statements on one medium: \set medium HASH and \i sql/medium.sql first.
 
--- The media to look at, with whether they are loaded and restricted.  $1: words
--- of the message; NULL is any.
+-- The media to look at, with whether they are loaded and restricted, what their
+-- names are in an index, and whether they hold content $2.  $1: words of the
+-- message; NULL is any.
 PREPARE find_media AS
 SELECT
 	medium_hash,
 	coalesce(title, medium_human, ''),
 	to_regclass(quote_ident('path_p_' || medium_hash)) IS NOT NULL,
-	restricted
+	restricted,
+	l.names,
+	$2::text IS NULL
+	OR medium_hash IN (
+		SELECT
+			b.medium
+		FROM
+			blob_medium b
+		WHERE
+			b.blobid = $2)
 FROM
 	medium
+	LEFT JOIN loaded l USING (medium_hash)
 WHERE
 	$1::text IS NULL
 	OR position(lower($1) IN lower(message)) > 0

@@ -239,12 +239,15 @@ hold_name(const struct found *e)
 }
 
 static void
-ask_medium(const struct question *q, PGconn *db, const char *under)
+ask_medium(const struct question *q, PGconn *db, const char *under,
+    struct lookup_hits *hits)
 {
 	struct tests t = q->tests;
+	int none = hits && hits->paths.count == 0;
 
 	t.under = under;
-	if (search_entries(db, asked.medium, &t, hold_name) < 0 ||
+	t.hits = hits;
+	if ((!none && search_entries(db, asked.medium, &t, hold_name) < 0) ||
 	    (t.missing && !t.blob && !t.damaged && !t.words && !t.fact &&
 	    search_omissions(db, asked.medium, &t, hold_name) < 0))
 		db_die("could not search %s", asked.medium);
@@ -320,21 +323,39 @@ in_scope(const struct question *q, size_t i)
 	return !strcmp(q->scopes[i].medium, asked.medium);
 }
 
+/* That it took longer than it has to. */
+static void
+say_read(const struct lookup *l, uint64_t media)
+{
+	if (media == 0 || (l->why && !*l->why))
+		return;
+	if (l->why)
+		say("%s, so the names of %s media were read", l->why,
+		    num_grouped(media));
+	else
+		say("%s media are not in the index of names, so their names "
+		    "were read (ntt-db index)", num_grouped(media));
+}
+
 uint64_t
 question_ask(struct question *q, PGconn *db,
     void (*take)(const struct found *e))
 {
-	PGresult *media = db_query_n(db, sql_find_media, 1, &q->message);
+	const char *params[] = { q->message, q->tests.blob };
+	PGresult *media = db_query_n(db, sql_find_media, 2, params);
 	struct unknown unknown = { 0, 0, 0, 0 };
-	uint64_t left = 0, hidden = 0;
+	uint64_t left = 0, hidden = 0, was_read = 0;
+	struct lookup lookup;
 	int row;
 
 	if (!media)
 		db_die("could not list the media");
+	lookup_begin(&lookup, &q->names);
 	asked.names = &q->names;
 	asked.take = take;
 	for (row = 0; row < PQntuples(media) && !sig_caught(); row++) {
 		int wanted = q->scope_count == 0;
+		struct lookup_hits *hits;
 		size_t i;
 
 		asked.medium = db_text(media, row, 0);
@@ -354,14 +375,23 @@ question_ask(struct question *q, PGconn *db,
 			left++;
 			continue;
 		}
-		if (q->scope_count == 0)
-			ask_medium(q, db, NULL);
-		for (i = 0; i < q->scope_count; i++)
-			if (in_scope(q, i))
-				ask_medium(q, db, q->scopes[i].under);
+		hits = lookup_medium(&lookup, asked.medium,
+		    db_text(media, row, 4));
+		/* of a content that it does not hold nothing is asked */
+		if (db_bool(media, row, 5)) {
+			was_read += hits == NULL;
+			if (q->scope_count == 0)
+				ask_medium(q, db, NULL, hits);
+			for (i = 0; i < q->scope_count; i++)
+				if (in_scope(q, i))
+					ask_medium(q, db, q->scopes[i].under,
+					    hits);
+		}
 		add_unknown(q, db, &unknown);
 	}
 	PQclear(media);
+	say_read(&lookup, was_read);
+	lookup_end(&lookup);
 	if (hidden > 0)
 		say("%s restricted %s not searched; -m MEDIUM searches one",
 		    num_grouped(hidden), hidden == 1 ? "medium was" :

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "find/lookup.h"
 
 /* Texts for parameters; NULL asks for nothing. */
 struct tests {
@@ -22,6 +23,8 @@ struct tests {
 	const char *fact, *fact_text;	/* tool of content_fact; bytea */
 	int damaged, missing, only_here;
 	int copies;		/* only those of search_copies() */
+	/* only these paths; NULL: all.  Not const: it is made a parameter. */
+	struct lookup_hits *hits;
 };
 
 struct found {
