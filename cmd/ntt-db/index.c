@@ -236,10 +236,20 @@ new_name(void)
 	return xasprintf("%s.db", hex);
 }
 
+/* It is where the programs of root are, and needs none of his rights. */
+static char *
+builder(void)
+{
+	char *path = program_path("plocate-build");
+
+	return path ? path : xstrdup("/usr/sbin/plocate-build");
+}
+
 static void
 run_plocate_build(const char *path)
 {
-	char *argv[] = { (char *)"plocate-build", (char *)"-l", (char *)"no",
+	char *program = builder();
+	char *argv[] = { program, (char *)"-l", (char *)"no",
 		(char *)"/proc/self/fd/0", (char *)path, NULL };
 	struct spawn_io io = SPAWN_INHERIT;
 	struct buf said = BUF_INIT;
@@ -259,6 +269,7 @@ run_plocate_build(const char *path)
 		    status, quoted(said.data ? said.data : ""));
 	}
 	buf_free(&said);
+	free(program);
 }
 
 /* What it has must be as much as went in: silence would hide files. */
@@ -531,6 +542,7 @@ read_list(void)
 	if (segments_read(ix.dir, &ix.segments) < 0 && errno != ENOENT)
 		warn("the list in %s is damaged, so the index is made anew",
 		    quoted(ix.dir));
+	sweep();
 }
 
 int

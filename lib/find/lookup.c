@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,7 +117,8 @@ ask(struct lookup *l, const struct held *h, const struct match_run *runs,
 	char *argv[2 * SEGMENTS_MAX + RUNS_MAX + 16], limit[24];
 	struct spawn_io io = SPAWN_INHERIT;
 	size_t n = 0, i, first;
-	int status;
+	struct stat st;
+	int status, said;
 
 	snprintf(limit, sizeof limit, "%d", HITS_MAX + 1);
 	argv[n++] = (char *)"plocate";
@@ -138,19 +140,21 @@ ask(struct lookup *l, const struct held *h, const struct match_run *runs,
 		argv[n++] = xasprintf("%.*s", (int)runs[i].len, runs[i].at);
 	argv[n] = NULL;
 	io.in = SPAWN_NULL;
-	io.err = SPAWN_OUT;
+	io.err = memfd_create("plocate", MFD_CLOEXEC);
 	io.prepare = set_locale;
 	buf_reset(out);
 	status = run_capture(argv, &io, out, BYTES_MAX, 0);
+	said = io.err < 0 || fstat(io.err, &st) < 0 || st.st_size > 0;
+	if (io.err >= 0)
+		close(io.err);
 	for (i = first; i < n; i++)
 		free(argv[i]);
 	if (status == EXIT_NOPROG)
 		return "plocate is not installed";
-	/* 1 is also what it says where there is nothing */
 	if (out->len > BYTES_MAX - 65536)
 		return "too much may fit";
-	if (status > 1 || (status == 1 && out->len > 0) ||
-	    (out->len > 0 && out->data[out->len - 1]))
+	/* 1 is also what it says where there is nothing in the last segment */
+	if (status > 1 || said || (out->len > 0 && out->data[out->len - 1]))
 		return "plocate failed";
 	return NULL;
 }
@@ -301,7 +305,7 @@ lookup_begin(struct lookup *l, const struct matcher *m)
 }
 
 static int
-knows(const struct lookup *l, const char *hash, const char *names)
+knows(struct lookup *l, const char *hash, const char *names)
 {
 	size_t i, j;
 
@@ -310,9 +314,14 @@ knows(const struct lookup *l, const char *hash, const char *names)
 
 		for (j = 0; j < s->count; j++)
 			if (!strcmp(s->media[j].hash, hash) &&
-			    !strcmp(s->media[j].names, names))
-				return !(l->folded && s->media[j].folds);
+			    !strcmp(s->media[j].names, names)) {
+				if (!l->folded || !s->media[j].folds)
+					return 1;
+				l->folding++;
+				return 0;
+			}
 	}
+	l->missing++;
 	return 0;
 }
 

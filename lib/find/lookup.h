@@ -29,6 +29,8 @@ struct lookup_hits {
 struct lookup {
 	/* Why no medium can be asked for, for a message; NULL: some can. */
 	const char *why;
+	/* Media that were asked for and are not in it, or are of no use there. */
+	uint64_t missing, folding;
 	/* private */
 	struct segments segments;
 	struct buf text;

@@ -323,18 +323,26 @@ in_scope(const struct question *q, size_t i)
 	return !strcmp(q->scopes[i].medium, asked.medium);
 }
 
+static const char *
+media_are(uint64_t n)
+{
+	return n == 1 ? "medium is" : "media are";
+}
+
 /* That it took longer than it has to. */
 static void
 say_read(const struct lookup *l, uint64_t media)
 {
-	if (media == 0 || (l->why && !*l->why))
-		return;
-	if (l->why)
-		say("%s, so the names of %s media were read", l->why,
-		    num_grouped(media));
-	else
-		say("%s media are not in the index of names, so their names "
-		    "were read (ntt-db index)", num_grouped(media));
+	if (l->why && *l->why && media > 0)
+		say("%s, so all names were read", l->why);
+	if (l->missing > 0)
+		say("%s %s not in the index of names, so all names there "
+		    "were read (ntt-db index)", num_grouped(l->missing),
+		    media_are(l->missing));
+	if (l->folding > 0)
+		say("on %s %s letters that case makes ASCII, so all names "
+		    "there were read", num_grouped(l->folding),
+		    media_are(l->folding));
 }
 
 uint64_t
@@ -375,10 +383,10 @@ question_ask(struct question *q, PGconn *db,
 			left++;
 			continue;
 		}
-		hits = lookup_medium(&lookup, asked.medium,
-		    db_text(media, row, 4));
 		/* of a content that it does not hold nothing is asked */
 		if (db_bool(media, row, 5)) {
+			hits = lookup_medium(&lookup, asked.medium,
+			    db_text(media, row, 4));
 			was_read += hits == NULL;
 			if (q->scope_count == 0)
 				ask_medium(q, db, NULL, hits);
