@@ -340,9 +340,8 @@ say_read(const struct lookup *l, uint64_t media)
 		    "were read (ntt-db index)", num_grouped(l->missing),
 		    media_are(l->missing));
 	if (l->folding > 0)
-		say("on %s %s letters that case makes ASCII, so all names "
-		    "there were read", num_grouped(l->folding),
-		    media_are(l->folding));
+		say("%s media have letters that small are ASCII, so all names "
+		    "there were read", num_grouped(l->folding));
 }
 
 uint64_t
