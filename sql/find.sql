@@ -115,6 +115,16 @@ AND ($14::text IS NULL
 			AND ($15::bytea IS NULL
 				OR position($15 IN f.output) > 0)));
 
+-- The paths of a medium, at $1 or below it; NULL: all.
+PREPARE find_paths AS
+SELECT
+	p.path
+FROM
+	:"path" p
+WHERE ($1::bytea IS NULL
+	OR p.path = $1
+	OR substring(p.path FOR octet_length($1) + 1) = $1 || '\x2f'::bytea);
+
 -- What was met on a medium and is not in its list.  $1 and $2 as above.
 PREPARE find_omissions AS
 SELECT

@@ -13,11 +13,8 @@
 #include "base/diag.h"
 #include "base/fsutil.h"
 #include "base/spawn.h"
-#include "catalogue/directory.h"
 
 enum {
-	/* beyond, reading the catalogue is as quick */
-	HITS_MAX = 50000,
 	BYTES_MAX = 64 << 20,
 	RUNS_MAX = 8,
 	SEGMENTS_MAX = 64,
@@ -28,6 +25,29 @@ struct lookup_hit {
 	size_t at, len;		/* of l->text: "HASH/path" */
 	size_t hash;		/* its length */
 };
+
+void
+lookup_hits_init(struct lookup_hits *h)
+{
+	memset(h, 0, sizeof *h);
+	pgarray_init(&h->dirs, PGARRAY_INT8);
+	pgarray_init(&h->paths, PGARRAY_BYTEA);
+}
+
+void
+lookup_hits_add(struct lookup_hits *h, const char *path, size_t len)
+{
+	pgarray_int8(&h->dirs, directory_of(&h->memo, path, len));
+	pgarray_bytes(&h->paths, path, len);
+}
+
+void
+lookup_hits_free(struct lookup_hits *h)
+{
+	pgarray_free(&h->dirs);
+	pgarray_free(&h->paths);
+	buf_free(&h->memo.path);
+}
 
 /* Segments that are open: their names must not become those of others. */
 struct held {
@@ -120,7 +140,7 @@ ask(struct lookup *l, const struct held *h, const struct match_run *runs,
 	struct stat st;
 	int status, said;
 
-	snprintf(limit, sizeof limit, "%d", HITS_MAX + 1);
+	snprintf(limit, sizeof limit, "%d", LOOKUP_HITS_MAX + 1);
 	argv[n++] = (char *)"plocate";
 	argv[n++] = (char *)"-0";
 	argv[n++] = (char *)"-N";
@@ -170,7 +190,7 @@ take(struct lookup *l, const struct buf *out)
 		size_t len = strlen(hit);
 
 		at += len + 1;
-		if (++found > HITS_MAX)
+		if (++found > LOOKUP_HITS_MAX)
 			return "too much may fit";
 		slash = *hit == '/' ? strchr(hit + 1, '/') : NULL;
 		if (!slash)
@@ -284,8 +304,7 @@ lookup_begin(struct lookup *l, const struct matcher *m)
 	int i, done = 0;
 
 	memset(l, 0, sizeof *l);
-	pgarray_init(&l->current.dirs, PGARRAY_INT8);
-	pgarray_init(&l->current.paths, PGARRAY_BYTEA);
+	lookup_hits_init(&l->current);
 	l->folded = m->ignore_case;
 	if (m->count == 0) {
 		l->why = "";
@@ -358,7 +377,6 @@ first_hit(const struct lookup *l, const char *hash, size_t len)
 struct lookup_hits *
 lookup_medium(struct lookup *l, const char *hash, const char *names)
 {
-	struct directory_memo memo = DIRECTORY_MEMO_INIT;
 	size_t len = strlen(hash), i;
 
 	if (l->why || !knows(l, hash, names))
@@ -368,12 +386,9 @@ lookup_medium(struct lookup *l, const char *hash, const char *names)
 	for (i = first_hit(l, hash, len); i < l->count &&
 	    compare_hash(l, &l->hits[i], hash, len) == 0; i++) {
 		const char *path = l->text.data + l->hits[i].at + len + 1;
-		size_t n = l->hits[i].len - len - 1;
 
-		pgarray_int8(&l->current.dirs, directory_of(&memo, path, n));
-		pgarray_bytes(&l->current.paths, path, n);
+		lookup_hits_add(&l->current, path, l->hits[i].len - len - 1);
 	}
-	buf_free(&memo.path);
 	return &l->current;
 }
 
@@ -383,6 +398,5 @@ lookup_end(struct lookup *l)
 	segments_free(&l->segments);
 	buf_free(&l->text);
 	free(l->hits);
-	pgarray_free(&l->current.dirs);
-	pgarray_free(&l->current.paths);
+	lookup_hits_free(&l->current);
 }

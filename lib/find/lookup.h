@@ -17,6 +17,7 @@
 #define NTT_LOOKUP_H
 
 #include "base/buf.h"
+#include "catalogue/directory.h"
 #include "catalogue/pgarray.h"
 #include "find/match.h"
 #include "find/segments.h"
@@ -24,7 +25,14 @@
 /* Paths with what path.dir has for them, for unnest(). */
 struct lookup_hits {
 	struct pgarray dirs, paths;
+	struct directory_memo memo;	/* private */
 };
+
+enum { LOOKUP_HITS_MAX = 50000 };	/* beyond, reading all is as quick */
+
+void lookup_hits_init(struct lookup_hits *h);
+void lookup_hits_add(struct lookup_hits *h, const char *path, size_t len);
+void lookup_hits_free(struct lookup_hits *h);
 
 struct lookup {
 	/* Why no medium can be asked for, for a message; NULL: some can. */

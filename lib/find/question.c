@@ -238,19 +238,54 @@ hold_name(const struct found *e)
 	asked.take(&named);
 }
 
+/* 0: so many fit that it is better to read them with all there is. */
+static int
+collect(void *arg, const char *path, size_t len)
+{
+	struct lookup_hits *hits = arg;
+
+	if (matcher_fits(asked.names, path))
+		lookup_hits_add(hits, path, len);
+	return hits->paths.count <= LOOKUP_HITS_MAX && !sig_caught();
+}
+
+/*
+ * Names that only we can judge are read first, and what else there is of those
+ * that fit then: 1, unless they are many.
+ */
+static int
+read_names(const struct question *q, PGconn *db, const char *under,
+    struct lookup_hits *hits)
+{
+	const struct tests *t = &q->tests;
+
+	if (q->names.count == 0 || t->needs || t->blob || t->words ||
+	    t->fact || t->damaged)
+		return 0;
+	if (search_paths(db, asked.medium, under, collect, hits) < 0)
+		db_die("could not search %s", asked.medium);
+	return hits->paths.count <= LOOKUP_HITS_MAX && !sig_caught();
+}
+
 static void
 ask_medium(const struct question *q, PGconn *db, const char *under,
     struct lookup_hits *hits)
 {
 	struct tests t = q->tests;
-	int none = hits && hits->paths.count == 0;
+	struct lookup_hits read;
+	int none;
 
+	lookup_hits_init(&read);
+	if (!hits && read_names(q, db, under, &read))
+		hits = &read;
+	none = hits && hits->paths.count == 0;
 	t.under = under;
 	t.hits = hits;
 	if ((!none && search_entries(db, asked.medium, &t, hold_name) < 0) ||
 	    (t.missing && !t.blob && !t.damaged && !t.words && !t.fact &&
 	    search_omissions(db, asked.medium, &t, hold_name) < 0))
 		db_die("could not search %s", asked.medium);
+	lookup_hits_free(&read);
 }
 
 /* Stored files of a medium that a test could not judge, and whose texts end. */

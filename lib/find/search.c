@@ -110,6 +110,66 @@ search_entries(PGconn *db, const char *medium, const struct tests *t,
 	return rc;
 }
 
+/* The rest of what is on its way; 0, or -1 if it ended in a failure. */
+static int
+drain(PGconn *db, int cancelled)
+{
+	PGresult *res;
+	int rc = 0;
+
+	while ((res = PQgetResult(db))) {
+		if (!cancelled && PQresultStatus(res) != PGRES_SINGLE_TUPLE) {
+			res = db_check(db, res);
+			rc = res ? rc : -1;
+		}
+		PQclear(res);
+	}
+	return rc;
+}
+
+static void
+cancel(PGconn *db)
+{
+	PGcancel *c = PQgetCancel(db);
+	char why[256];
+
+	if (c)
+		PQcancel(c, why, sizeof why);
+	PQfreeCancel(c);
+}
+
+int
+search_paths(PGconn *db, const char *medium, const char *under,
+    int (*take)(void *arg, const char *path, size_t len), void *arg)
+{
+	char *sql = sql_for(sql_find_paths, medium);
+	int rc = PQsendQueryParams(db, sql, 1, NULL, &under, NULL, NULL,
+	    1) == 1 && PQsetSingleRowMode(db) == 1 ? 0 : -1, more = 1;
+	PGresult *res;
+
+	free(sql);
+	if (rc < 0) {
+		db_check(db, NULL);
+		return -1;
+	}
+	while (more && (res = PQgetResult(db))) {
+		if (PQresultStatus(res) != PGRES_SINGLE_TUPLE) {
+			res = db_check(db, res);
+			rc = res ? rc : -1;
+		} else {
+			/* libpq ends every value with a NUL */
+			more = take(arg, PQgetvalue(res, 0, 0),
+			    (size_t)PQgetlength(res, 0, 0));
+		}
+		PQclear(res);
+	}
+	if (!more) {
+		cancel(db);
+		rc = drain(db, 1);
+	}
+	return rc;
+}
+
 int
 search_omissions(PGconn *db, const char *medium, const struct tests *t,
     void (*take)(const struct found *e))

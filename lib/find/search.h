@@ -49,6 +49,12 @@ int search_copies(PGconn *db, const char *fewest, const char *most);
  */
 int search_entries(PGconn *db, const char *medium, const struct tests *t,
 	void (*take)(const struct found *e));
+/*
+ * Only the paths, at or below under (a bytea; NULL: all): a quarter of the time
+ * where few of them are wanted.  take() ends it early by returning 0.
+ */
+int search_paths(PGconn *db, const char *medium, const char *under,
+	int (*take)(void *arg, const char *path, size_t len), void *arg);
 int search_omissions(PGconn *db, const char *medium, const struct tests *t,
 	void (*take)(const struct found *e));
 
