@@ -70,13 +70,3 @@ FROM
 	loaded
 WHERE
 	medium_hash = $1;
-
--- Them all.
--- statement: db_index_paths
-COPY (
-	SELECT
-		path
-	FROM
-		:"path") TO STDOUT (
-	FORMAT binary
-);

@@ -159,11 +159,14 @@ take_row(const char *medium, char *row, size_t len, int first)
 static int
 copy_paths(const char *medium)
 {
-	char *sql = sql_for(sql_db_index_paths, medium), *row;
+	char *table = db_ident(ix.db, "path_p_", medium);
+	char *sql = xasprintf("COPY %s (path) TO STDOUT (FORMAT binary)",
+	    table), *row;
 	PGresult *res = PQexec(ix.db, sql);
 	int rc = PQresultStatus(res) == PGRES_COPY_OUT ? 0 : -1, n, first = 1;
 
 	free(sql);
+	free(table);
 	if (rc < 0) {
 		PQclear(db_check(ix.db, res));
 		return -1;

@@ -665,16 +665,16 @@ load_finish(struct load *l, const struct load_medium *m)
 	    "SELECT catalogue_key_partitions($1)", l->medium) < 0)
 		return -1;
 	if (run_locking(l, load_merges(l) ? l->merge == LOAD_ADD ?
-	    "SELECT catalogue_merge_partitions($1, false), "
-	    "catalogue_loaded($1), catalogue_note_contents($1)" :
-	    "SELECT catalogue_merge_partitions($1, true), "
-	    "catalogue_loaded($1), catalogue_note_contents($1)" : l->replace ?
+	    "SELECT catalogue_merge_partitions($1, false)" :
+	    "SELECT catalogue_merge_partitions($1, true)" : l->replace ?
 	    "SELECT catalogue_replace_partitions($1)" :
 	    "SELECT catalogue_attach_partitions($1)", l->medium) < 0)
 		return -1;
 	/* names of the first walk that were not met again */
-	if (load_merges(l) && run(l, "SELECT catalogue_fill_directories($1)",
-	    l->medium) < 0)
+	if (load_merges(l) && (run(l, "SELECT catalogue_fill_directories($1)",
+	    l->medium) < 0 || run(l, "SELECT catalogue_loaded($1)",
+	    l->medium) < 0 || run(l, "SELECT catalogue_note_contents($1)",
+	    l->medium) < 0))
 		return -1;
 	name_tables(l);
 	if (update_medium(l, m) < 0 || save_owners(l) < 0 ||
