@@ -21,6 +21,10 @@ for ((m = 0; m < media; m++)); do
 		"$(printf '%032x' $((m + 1)))" >/dev/null
 	[ $((m % 20)) != 0 ] || echo "# $m of $media media" >&2
 done
+mkdir -p "$work/one/deep/in/a tree"
+touch "$work/one/deep/in/a tree/the only one of its kind.odt"
+ntt-enum -q "$work/one" ffff0000ffff0000 - |
+	ntt-loader -q --no-index - ffff0000ffff0000 >/dev/null
 cat >"$work/copied.sql" <<'SQL'
 SET client_min_messages = warning;
 DO $$
@@ -88,13 +92,15 @@ awk -v n="$paths" -v s="$made" -v b="$bytes" 'BEGIN {
 }'
 row "start and connection" "" ntt-find -m "$(printf '%032x' 1)" nosuchname
 row "a name that is nowhere" 100 ntt-find nosuchname
-row "a rare name" 100 ntt-find "interview_file$name"
-row "a rare name, either case" 100 ntt-find -i "INTERVIEW_FILE$name"
-row "a glob" 300 ntt-find "thesis*_file_${name:1:5}*.dat"
-row "a glob, a path" 300 ntt-find "*Dokumente_d_*/thesis*$name"
-row "a name on every medium" 300 ntt-find "$name"
+row "a rare name" 100 ntt-find "only one of"
+row "a rare name, either case" 100 ntt-find -i "ONLY One of"
+row "a name on some media" "" ntt-find "interview_file$name"
+row "a glob" 300 ntt-find "the*only*kind.od?"
+row "a glob, a path, on some media" 300 ntt-find "*Dokumente_d_*/thesis*$name"
+row "a glob, on most media" "" ntt-find "thesis*_file_${name:1:5}*.dat"
+row "a name on every medium" "" ntt-find "$name"
 row "a content" "" ntt-find --hash "$blob"
 row "plocate alone, a rare name" "" plocate -d \
-	"$(echo "$NTT_HOME"/index/*.db)" "interview_file$name"
+	"$(echo "$NTT_HOME"/index/*.db)" "only one of"
 mv "$NTT_HOME/index" "$NTT_HOME/index.away"
-row "a rare name, without the index" "" ntt-find "interview_file$name"
+row "a rare name, without the index" "" ntt-find "only one of"
