@@ -307,6 +307,19 @@ by_reading() {
 	finds "$B:pictures/copy.jpeg" -m $B jpeg
 }
 
+@test "index: of what is nearly everywhere all is read" {
+	need plocate-build plocate
+	"$NTT_BUILD/test/bench/mkraw" 60000 |
+		ntt-loader -q - $A >/dev/null
+	touch "$T/b/pictures/one_file_more"
+	take_in $B "$T/b"
+	by_reading _file_
+	has "$(cat "$T/with.err")" "too much may fit"
+	[ "$(tr -cd '\0' <"$T/with" | wc -c)" -gt 50000 ]
+	by_reading -r file
+	indexed ntt-find file_more
+}
+
 @test "index: another catalogue's says nothing" {
 	need plocate-build plocate
 	two_media

@@ -129,6 +129,16 @@ database(const char *path)
 	return buf_detach(&b);
 }
 
+static size_t
+count_hits(const struct buf *out)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < out->len; i++)
+		n += !out->data[i];
+	return n;
+}
+
 /* What is wanted of one pattern.  NULL, or why there is no telling. */
 static const char *
 ask(struct lookup *l, const struct held *h, const struct match_run *runs,
@@ -171,7 +181,8 @@ ask(struct lookup *l, const struct held *h, const struct match_run *runs,
 		free(argv[i]);
 	if (status == EXIT_NOPROG)
 		return "plocate is not installed";
-	if (out->len > BYTES_MAX - 65536)
+	/* where there is more than was asked for it also says odd things */
+	if (out->len > BYTES_MAX - 65536 || count_hits(out) > LOOKUP_HITS_MAX)
 		return "too much may fit";
 	/* 1 is also what it says where there is nothing in the last segment */
 	if (status > 1 || said || (out->len > 0 && out->data[out->len - 1]))
@@ -183,15 +194,13 @@ ask(struct lookup *l, const struct held *h, const struct match_run *runs,
 static const char *
 take(struct lookup *l, const struct buf *out)
 {
-	size_t at = 0, found = 0;
+	size_t at = 0;
 
 	while (at < out->len) {
 		const char *hit = out->data + at, *slash;
 		size_t len = strlen(hit);
 
 		at += len + 1;
-		if (++found > LOOKUP_HITS_MAX)
-			return "too much may fit";
 		slash = *hit == '/' ? strchr(hit + 1, '/') : NULL;
 		if (!slash)
 			return "plocate failed";
