@@ -155,6 +155,8 @@ reclaim(void)
 		bytes += (uint64_t)db_int(res, row, 1);
 	}
 	PQclear(res);
+	if (!dry_run && db_do(db, sql_reclaim_loads) < 0)
+		db_die("could not forget what loads that are gone held");
 	if (!dry_run && store_sync(&store) < 0)
 		die_errno("could not make that durable: %m");
 	say("%s blobs, %s, %s", num_grouped(blobs), num_bytes(bytes),

@@ -93,67 +93,101 @@ WHERE
 ORDER BY
 	blobid;
 
--- Inodes that are done.  One that is not pending any more keeps what another
--- worker wrote.
+-- Inodes that are done, and that the medium holds their contents.  One that is
+-- not pending any more keeps what another worker wrote.
 PREPARE copier_inodes AS
-UPDATE
-	:"inode" i
-SET
-	status = r.status::inode_status,
-	blobid = r.blobid,
-	fs_type = coalesce(r.fs_type ::"char", i.fs_type),
-	mime_type = coalesce(r.mime, i.mime_type),
-	attempts = i.attempts + 1,
-	next_attempt_at = NULL,
-	processed_at = now()
+WITH done AS (
+	UPDATE
+		:"inode" i
+	SET
+		status = r.status::inode_status,
+		blobid = r.blobid,
+		fs_type = coalesce(r.fs_type ::"char", i.fs_type),
+		mime_type = coalesce(r.mime, i.mime_type),
+		attempts = i.attempts + 1,
+		next_attempt_at = NULL,
+		processed_at = now()
+	FROM
+		unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]) AS r(dev,
+			ino,
+			status,
+			fs_type,
+			blobid,
+			mime)
+	WHERE
+		i.dev = r.dev
+		AND i.ino = r.ino
+		AND i.status = 'pending'
+	RETURNING
+		i.blobid)
+INSERT INTO blob_load(blobid, load)
+SELECT DISTINCT
+	d.blobid,
+	l.id
 FROM
-	unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]) AS r(dev,
-		ino,
-		status,
-		fs_type,
-		blobid,
-		mime)
+	done d,
+	loaded l
 WHERE
-	i.dev = r.dev
-	AND i.ino = r.ino
-	AND i.status = 'pending';
+	d.blobid IS NOT NULL
+	AND l.medium_hash = :'medium'
+ORDER BY
+	d.blobid
+ON CONFLICT
+	DO NOTHING;
 
 -- The same where something went wrong with one of them.  What begins with
 -- "unstable:" is said of a file that is stored.
 PREPARE copier_inodes_failed AS
-UPDATE
-	:"inode" i
-SET
-	status = r.status::inode_status,
-	blobid = r.blobid,
-	fs_type = coalesce(r.fs_type ::"char", i.fs_type),
-	mime_type = coalesce(r.mime, i.mime_type),
-	error_type = coalesce(r.error_type::inode_error, i.error_type),
-	errors = CASE WHEN r.error IS NULL THEN
-		i.errors
-	ELSE
-		(i.errors || r.error)[greatest(1, coalesce(array_length(i.errors, 1), 0) - 18) :]
-	END,
-	unstable = nullif(r.error LIKE 'unstable:%', FALSE),
-	attempts = i.attempts + 1,
-	next_attempt_at = CASE WHEN r.status = 'pending' THEN
-		clock_timestamp() + r.delay * interval '1 ms'
-	END,
-	processed_at = now()
+WITH done AS (
+	UPDATE
+		:"inode" i
+	SET
+		status = r.status::inode_status,
+		blobid = r.blobid,
+		fs_type = coalesce(r.fs_type ::"char", i.fs_type),
+		mime_type = coalesce(r.mime, i.mime_type),
+		error_type = coalesce(r.error_type::inode_error, i.error_type),
+		errors = CASE WHEN r.error IS NULL THEN
+			i.errors
+		ELSE
+			(i.errors || r.error)[greatest(1, coalesce(array_length(i.errors, 1), 0) - 18) :]
+		END,
+		unstable = nullif(r.error LIKE 'unstable:%', FALSE),
+		attempts = i.attempts + 1,
+		next_attempt_at = CASE WHEN r.status = 'pending' THEN
+			clock_timestamp() + r.delay * interval '1 ms'
+		END,
+		processed_at = now()
+	FROM
+		unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::integer[]) AS r(dev,
+			ino,
+			status,
+			fs_type,
+			blobid,
+			mime,
+			error_type,
+			error,
+			delay)
+	WHERE
+		i.dev = r.dev
+		AND i.ino = r.ino
+		AND i.status = 'pending'
+	RETURNING
+		i.blobid)
+INSERT INTO blob_load(blobid, load)
+SELECT DISTINCT
+	d.blobid,
+	l.id
 FROM
-	unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::integer[]) AS r(dev,
-		ino,
-		status,
-		fs_type,
-		blobid,
-		mime,
-		error_type,
-		error,
-		delay)
+	done d,
+	loaded l
 WHERE
-	i.dev = r.dev
-	AND i.ino = r.ino
-	AND i.status = 'pending';
+	d.blobid IS NOT NULL
+	AND l.medium_hash = :'medium'
+ORDER BY
+	d.blobid
+ON CONFLICT
+	DO NOTHING;
 
 -- Which bytes of a file lie over what was not rescued; unknown where the
 -- range is empty.

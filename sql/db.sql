@@ -58,3 +58,22 @@ WHERE
 	moved.medium_hash = m.medium_hash
 	AND (moved.image_path IS DISTINCT FROM m.image_path
 		OR moved.archive_path IS DISTINCT FROM m.archive_path);
+
+-- What the index of names should have.
+PREPARE db_index_loaded AS
+SELECT
+	medium_hash,
+	names
+FROM
+	loaded
+ORDER BY
+	id;
+
+-- What the names of medium $1 are called.
+PREPARE db_index_medium AS
+SELECT
+	names
+FROM
+	loaded
+WHERE
+	medium_hash = $1;

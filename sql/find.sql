@@ -2,16 +2,27 @@
 --
 -- Statements on one medium: \set medium HASH and \i sql/medium.sql first.
 
--- The media to look at, with whether they are loaded and restricted.  $1: words
--- of the message; NULL is any.
+-- The media to look at, with whether they are loaded and restricted, what their
+-- names are in an index, and whether they hold content $2.  $1: words of the
+-- message; NULL is any.
 PREPARE find_media AS
 SELECT
 	medium_hash,
 	coalesce(title, medium_human, ''),
 	to_regclass(quote_ident('path_p_' || medium_hash)) IS NOT NULL,
-	restricted
+	restricted,
+	l.names,
+	$2::text IS NULL
+	OR medium_hash IN (
+		SELECT
+			b.medium
+		FROM
+			blob_medium b
+		WHERE
+			b.blobid = $2)
 FROM
 	medium
+	LEFT JOIN loaded l USING (medium_hash)
 WHERE
 	$1::text IS NULL
 	OR position(lower($1) IN lower(message)) > 0
@@ -81,10 +92,10 @@ AND ($12::boolean IS NULL
 		AND NOT EXISTS (
 			SELECT
 			FROM
-				inode o
+				blob_medium o
 			WHERE
 				o.blobid = i.blobid
-				AND o.medium_hash <> :'medium')))
+				AND o.medium <> :'medium')))
 AND ($13::text IS NULL
 	OR i.blobid IN (
 		SELECT
@@ -103,6 +114,16 @@ AND ($14::text IS NULL
 			f.tool = $14
 			AND ($15::bytea IS NULL
 				OR position($15 IN f.output) > 0)));
+
+-- The paths of a medium, at $1 or below it; NULL: all.
+PREPARE find_paths AS
+SELECT
+	p.path
+FROM
+	:"path" p
+WHERE ($1::bytea IS NULL
+	OR p.path = $1
+	OR substring(p.path FOR octet_length($1) + 1) = $1 || '\x2f'::bytea);
 
 -- What was met on a medium and is not in its list.  $1 and $2 as above.
 PREPARE find_omissions AS

@@ -121,6 +121,7 @@ BEGIN
 			$q$);
 		PERFORM catalogue_key_partitions(medium);
 		PERFORM catalogue_attach_partitions(medium);
+		PERFORM catalogue_note_contents(medium);
 	END IF;
 	PERFORM pg_temp.rebuild_insert('inode_damage', 'inode_damage', medium,
 		$q$SELECT n, (line -> 'inode') || (line -> 'damage')
@@ -164,6 +165,7 @@ BEGIN
 		catalogue_partition_name('path_p_', medium));
 	PERFORM catalogue_key_partitions(medium);
 	PERFORM catalogue_attach_partitions(medium);
+	PERFORM catalogue_note_contents(medium);
 	PERFORM catalogue_omit(medium, NULL, NULL, NULL, NULL,
 		'known_from_tree', NULL, NULL, 'modes, owners, times, '
 		'attributes, hard links, devices, what failed or was left out, '
@@ -365,6 +367,19 @@ SET
 	blobid = NULL
 WHERE
 	i.blobid IN (
+		SELECT
+			r.blobid
+		FROM
+			removal r
+		WHERE
+			NOT EXISTS (
+				SELECT
+				FROM
+					rebuild_blob b
+				WHERE
+					b.blobid = r.blobid));
+DELETE FROM blob_load
+WHERE blobid IN (
 		SELECT
 			r.blobid
 		FROM

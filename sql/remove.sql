@@ -27,10 +27,10 @@ alone AS (
 		NOT EXISTS (
 			SELECT
 			FROM
-				inode i
+				blob_medium m
 			WHERE
-				i.blobid = c.blobid
-				AND i.medium_hash <> :'medium')
+				m.blobid = c.blobid
+				AND m.medium <> :'medium')
 			AND c.blobid <> 'af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262'
 )
 SELECT
@@ -76,10 +76,10 @@ WHERE
 	AND NOT EXISTS (
 		SELECT
 		FROM
-			inode o
+			blob_medium o
 		WHERE
 			o.blobid = i.blobid
-			AND o.medium_hash <> :'medium')
+			AND o.medium <> :'medium')
 ORDER BY
 	i.size DESC,
 	p.path
@@ -274,6 +274,16 @@ WHERE b.blobid = $1
 		WHERE
 			u.blobid = b.blobid);
 
+-- Contents of loads that are gone.
+PREPARE reclaim_loads AS
+DELETE FROM blob_load b
+WHERE NOT EXISTS (
+		SELECT
+		FROM
+			loaded l
+		WHERE
+			l.id = b.load);
+
 -- Does blob $1 have a row?
 PREPARE reclaim_has_row AS
 SELECT
@@ -334,6 +344,11 @@ WHERE
 PREPARE content_note AS
 INSERT INTO removal(blobid, removed_by, reason, inodes, paths, only_there, only_bytes)
 	VALUES ($1, $2, $3, 0, $4, 1, $5);
+
+-- No medium holds content $1.
+PREPARE content_nowhere AS
+DELETE FROM blob_load
+WHERE blobid = $1;
 
 -- The row of blob $1.
 PREPARE content_row AS

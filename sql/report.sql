@@ -281,9 +281,7 @@ ORDER BY
 LIMIT 50;
 
 -- What medium $1 and others ($2: also restricted ones) have in common, after a first row of its own
--- contents and those that are elsewhere too.  One pass over all media: the
--- server keeps the contents of this one at hand and looks up the others' in
--- it.  Empty files tell nothing.
+-- contents and those that are elsewhere too.  Empty files tell nothing.
 PREPARE report_shared AS
 WITH mine AS MATERIALIZED (
 	SELECT
@@ -304,20 +302,17 @@ WITH mine AS MATERIALIZED (
 		blobid
 ),
 shared AS MATERIALIZED (
-	SELECT DISTINCT
-		o.medium_hash,
-		blobid,
+	SELECT
+		o.medium AS medium_hash,
+		mine.blobid,
 		mine.size
 	FROM
-		inode o
-		JOIN mine USING (
-			blobid
-)
+		mine
+		JOIN blob_medium o ON o.blobid = mine.blobid
 	WHERE
-		o.medium_hash <> $1
-		AND o.fs_type = 'f'
+		o.medium <> $1
 		AND ($2::boolean
-			OR o.medium_hash NOT IN (
+			OR o.medium NOT IN (
 				SELECT
 					m.medium_hash
 				FROM

@@ -91,3 +91,15 @@ WHERE w.done AND EXISTS (SELECT FROM inode i
 -- check: health is one of the four words or unknown
 SELECT medium_hash, health FROM medium
 WHERE health NOT IN ('ok', 'incomplete', 'corrupt', 'failed');
+
+-- check: blob_medium names every medium that holds a content
+SELECT DISTINCT i.medium_hash, i.blobid
+FROM inode i
+WHERE i.blobid IS NOT NULL AND NOT EXISTS (SELECT FROM blob_medium m
+	WHERE m.blobid = i.blobid AND m.medium = i.medium_hash);
+
+-- check: blob_medium names no other
+SELECT m.medium, m.blobid
+FROM blob_medium m LEFT JOIN inode i ON i.medium_hash = m.medium
+	AND i.blobid = m.blobid
+WHERE i.blobid IS NULL;

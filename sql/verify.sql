@@ -121,6 +121,19 @@ ON CONFLICT (blobid)
 	DO UPDATE SET
 		n_hardlinks = b.n_hardlinks + excluded.n_hardlinks;
 
+-- Media that hold $1 hold $2.
+PREPARE verify_rename_held AS
+INSERT INTO blob_load(blobid, load)
+SELECT
+	$2,
+	load
+FROM
+	blob_load
+WHERE
+	blobid = $1
+ON CONFLICT
+	DO NOTHING;
+
 -- Archives, of medium $1 or of all.
 PREPARE verify_archives AS
 SELECT

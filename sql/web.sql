@@ -122,16 +122,40 @@ WHERE
 		OR NOT restricted);
 
 -- Loaded media in the order in which they are looked through, from $2 on:
--- their names, and the blocks of their paths.
+-- their names, the blocks of their paths, and what an index calls those.
 PREPARE web_media AS
 SELECT
 	m.medium_hash,
 	coalesce(m.title, m.medium_human, m.medium_hash),
 	c.oid IS NOT NULL,
-	coalesce(pg_relation_size(c.oid) / current_setting('block_size')::bigint, 0)
+	coalesce(pg_relation_size(c.oid) / current_setting('block_size')::bigint, 0),
+	l.names
 FROM
 	medium m
+	LEFT JOIN loaded l USING (medium_hash)
 	LEFT JOIN pg_class c ON c.oid = to_regclass(quote_ident('path_p_' || m.medium_hash))
+WHERE
+	$1::boolean
+	OR NOT m.restricted
+ORDER BY
+	m.medium_hash COLLATE "C";
+
+-- The same for content $2: the third column is also false of media that do not
+-- hold it.
+PREPARE web_holders AS
+SELECT
+	m.medium_hash,
+	coalesce(m.title, m.medium_human, m.medium_hash),
+	to_regclass(quote_ident('path_p_' || m.medium_hash)) IS NOT NULL
+	AND m.medium_hash IN (
+		SELECT
+			b.medium
+		FROM
+			blob_medium b
+		WHERE
+			b.blobid = $2)
+FROM
+	medium m
 WHERE
 	$1::boolean
 	OR NOT m.restricted
@@ -249,6 +273,34 @@ WHERE
 	AND ($5::text IS NULL
 		OR i.mime_type LIKE $5)
 LIMIT $6::bigint;
+
+-- The same among the paths $5, with what path.dir has for them in $4; $2 and $3
+-- are the type and the MIME type.
+PREPARE web_search_among AS
+SELECT
+	p.ctid,
+	p.path,
+	i.fs_type,
+	i.size,
+	i.mtime,
+	i.status::text
+FROM
+	:"path" p
+	JOIN :"inode" i ON i.dev = p.dev
+		AND i.ino = p.ino
+WHERE
+	p.ctid > $1::tid
+	AND ($2::text IS NULL
+		OR i.fs_type::text = $2)
+	AND ($3::text IS NULL
+		OR i.mime_type LIKE $3)
+	AND (p.dir, p.path) IN (
+		SELECT
+			*
+		FROM
+			unnest($4::bigint[], $5::bytea[]))
+ORDER BY
+	p.ctid;
 
 -- Names of blob $1 on a medium, at most $2.
 PREPARE web_names AS

@@ -172,3 +172,312 @@ finds_none() {
 	expect 0 script -qec "ntt-find $'\\xff'" /dev/null
 	[[ $output == *"$B:"'\xff\n'* ]]
 }
+
+# ---- the index of names ----
+
+# Whoever says that names were read has not used the index.
+indexed() {
+	expect 0 "$@"
+	[ -z "$stderr" ] || { echo "not by the index: $stderr"; return 1; }
+}
+
+# both ARGUMENTS…: by the index, and the same without it
+both() {
+	local rc=0
+	ntt-find -0 "$@" >"$T/with" 2>"$T/with.err" || rc=$?
+	mv "$NTT_HOME/index" "$NTT_HOME/away"
+	ntt-find -q -0 "$@" >"$T/without" || [ $? = $rc ]
+	mv "$NTT_HOME/away" "$NTT_HOME/index"
+	sort -z "$T/with" >"$T/a.sorted"
+	sort -z "$T/without" | cmp "$T/a.sorted" - ||
+		{ printf 'not the same: %q\n' "$@"; return 1; }
+}
+
+# by_index ARGUMENTS…: both, and there was no need to read
+by_index() {
+	both "$@"
+	[ ! -s "$T/with.err" ] || { printf '%q ' "$@"; cat "$T/with.err"; return 1; }
+}
+
+# by_reading ARGUMENTS…: both, and it was said that names were read
+by_reading() {
+	both "$@"
+	grep -q "all names .*were read" "$T/with.err" ||
+		{ printf 'nothing said: %q\n' "$@"; return 1; }
+}
+
+@test "index: made when a load has committed, for its owner alone" {
+	need plocate-build plocate
+	two_media
+	[ "$(grep -c '^medium ' "$NTT_HOME/index/segments")" = 2 ]
+	[ "$(stat -c %a "$NTT_HOME/index")" = 700 ]
+	for f in "$NTT_HOME"/index/*.db "$NTT_HOME/index/segments"; do
+		[ "$(stat -c %a "$f")" = 600 ]
+	done
+	indexed ntt-find Mother
+	[ "$output" = "$A:docs/Letter to Mother.doc" ]
+	expect 2 ntt-db index
+	has "$stderr" "has all names already"
+}
+
+@test "index: the same answers as without it" {
+	need plocate-build plocate
+	rm -rf "$T/a"
+	difficult_tree "$T/a"
+	mkdir -p "$T/a/"$'dir\nwith' "$T/a/Köln/[brackets]" "$T/a/-d"
+	for name in $'dir\nwith/line\nfeed.txt' 'Köln/Straße.JPG' 'KÖLN.jpg' \
+		'Köln/[brackets]/a[b]c.txt' 'back\slash.txt' 'back\\slashes' \
+		'star*name' 'what?name' '-d/-lower' 'abcabc' 'ABCabc' 'ABC' \
+		$'\u212aelvin' kelvin KELVIN $'\u0130stanbul' istanbul \
+		'colon:name' ' two  blanks' 'abc.tar.gz' 'aa' 'zzz'; do
+		echo "$name" >"$T/a/$name"
+	done
+	mkdir -p "$T/b/pictures/abc"
+	touch "$T/b/pictures/abc/abcabc" "$T/b/plain istanbul" "$T/b/kelvin"
+	take_in $A "$T/a"
+	take_in $B "$T/b"
+	for pattern in abc ABC 'abc*' '*abc' '*ABC*' 'a[b]c*' '*[[]b]c*' 'b]c' \
+		$'\nfeed' $'line\n*' 'Straße' 'traße*' 'ö' 'Köl' 'back\slash' \
+		'\slash' '*slash*' '*back\\slash*' 'star[*]name' '*name' '-lower' \
+		'--' -lo 'colon:' 'with/line' 'pictures/abc' 'dir*feed*' \
+		'*/[[]brackets]/*' kelvin istanbul $'\u212aelvin' $'\u0130stan' \
+		$'utf8\xc3' $'\xff\xfeutf8' 'nnnnnnnnn' 'ddddd' 'hash' 'x?y' \
+		'two  bl' '*.tar.gz' 'file' 'none of all' zzz; do
+		both -e "$pattern"
+		both -i -e "$pattern"
+		both --path -e "$pattern"
+		both -i --path -e "$pattern"
+		both -m $B -e "$pattern"
+	done
+	by_index abc
+	by_index -e 'abc' -e 'Straße' -e 'back\slash'
+	by_index -e 'abc*' -e '*abc' --type f
+	by_index 'st?r*name*'
+	by_index "$A:-d" lower
+	by_index --path '*brackets*'
+	by_index -m $B -i KELVIN
+	by_index --missing lower
+	by_reading 'x?y'
+	by_reading -e abc -e xy
+	by_reading -r 'abc'
+	by_reading -i 'öß'
+	# where a letter that is not ASCII is one when case is ignored
+	by_reading -i KELVIN
+	expect 0 ntt-find --count -i KELVIN
+	[ "$output" = 4 ]
+}
+
+@test "index: what was loaded anew, dropped or removed since is not found in it" {
+	need plocate-build plocate
+	two_media
+	mv "$T/a/docs/alone" "$T/a/docs/renamed"
+	ntt-enum -q --meta "$T/a" $A - |
+		ntt-loader -q --replace --force --no-index - $A >/dev/null
+	expect 1 ntt-find alone
+	has "$stderr" "1 medium is not in the index of names"
+	finds "$A:docs/renamed" renamed
+	finds "$B:pictures/copy.jpeg" copy
+	expect 0 ntt-db index
+	indexed ntt-find renamed
+	finds_none alone
+	# what was added
+	touch "$T/a/docs/added later"
+	ntt-enum -q --meta "$T/a" $A - | ntt-loader -q --refresh - $A >/dev/null
+	indexed ntt-find 'added later'
+	[ "$output" = "$A:docs/added later" ]
+	ntt-loader -q --drop --yes $A
+	expect 3 ntt-find renamed
+	[ -z "$output" ]
+	has "$stderr" "is not loaded"
+	ntt-remove -q --yes $B --reason test 2>/dev/null ||
+		ntt-remove -q --yes $B
+	expect 3 ntt-find copy
+	[ -z "$output" ]
+	take_in $A "$T/a"
+	indexed ntt-find renamed
+	[ "$(grep -c '^medium ' "$NTT_HOME/index/segments")" = 1 ]
+}
+
+@test "index: a restricted medium is not found in it" {
+	need plocate-build plocate
+	two_media
+	ntt-note --restricted $B >/dev/null
+	expect 1 ntt-find jpeg
+	[ -z "$output" ]
+	finds "$B:pictures/copy.jpeg" -m $B jpeg
+}
+
+@test "index: of what is nearly everywhere all is read" {
+	need plocate-build plocate
+	"$NTT_BUILD/test/bench/mkraw" 60000 |
+		ntt-loader -q - $A >/dev/null
+	touch "$T/b/pictures/one_file_more"
+	take_in $B "$T/b"
+	by_reading _file_
+	has "$(cat "$T/with.err")" "too much may fit"
+	[ "$(tr -cd '\0' <"$T/with" | wc -c)" -gt 50000 ]
+	by_reading -r file
+	indexed ntt-find file_more
+}
+
+@test "index: another catalogue's says nothing" {
+	need plocate-build plocate
+	two_media
+	fresh_db
+	touch "$T/a/docs/elsewhere"
+	ntt-enum -q --meta "$T/a" $A - | ntt-loader -q --no-index - $A >/dev/null
+	finds "$A:docs/elsewhere" elsewhere
+	has "$stderr" "1 medium is not in the index"
+}
+
+@test "index: killed at any step, it is what it was, and whole the next time" {
+	local n=0 status
+	need plocate-build plocate
+	two_media
+	cp -a "$NTT_HOME/index" "$T/before"
+	touch "$T/a/docs/brand new name"
+	while :; do
+		rm -rf "$NTT_HOME/index"
+		cp -a "$T/before" "$NTT_HOME/index"
+		ntt-enum -q --meta "$T/a" $A - |
+			ntt-loader -q --replace --force --no-index - $A >/dev/null
+		n=$((n + 1)) status=0
+		stepper kill $n ntt-db -q index 3>&- || status=$?
+		[ $status != 99 ] || break
+		[ $status = 137 ]
+		finds "$A:docs/brand new name" 'brand new'
+		finds "$B:pictures/copy.jpeg" jpeg
+		ntt-db -q index || [ $? = 2 ]
+		indexed ntt-find 'brand new'
+		# nothing is left behind
+		[ "$(find "$NTT_HOME/index" -type f | wc -l)" = \
+			"$(($(grep -c ^segment "$NTT_HOME/index/segments") + 2))" ]
+	done
+	[ $n -gt 5 ]
+}
+
+@test "index: a segment that is cut off or damaged is not believed" {
+	need plocate-build plocate
+	two_media
+	for f in "$NTT_HOME"/index/*.db; do
+		truncate -s -1 "$f"
+	done
+	finds "$A:docs/Letter to Mother.doc" Mother
+	has "$stderr" "cannot be read, so all names were read"
+	rm "$NTT_HOME"/index/*.db
+	finds "$A:docs/Letter to Mother.doc" Mother
+	echo nonsense >"$NTT_HOME/index/segments"
+	finds "$A:docs/Letter to Mother.doc" Mother
+	expect 0 ntt-db index
+	has "$stderr" "is damaged, so the index is made anew"
+	indexed ntt-find Mother
+}
+
+@test "index: one that cannot be written fails no load, and it is said" {
+	need plocate-build plocate
+	echo photo >"$T/b/pictures/copy.jpeg"
+	echo "no directory" >"$NTT_HOME/index"
+	ntt-enum -q --meta "$T/b" $B "$T/b.raw"
+	expect 0 ntt-loader -q "$T/b.raw" $B
+	has "$stderr" "did not get into the index"
+	finds "$B:pictures/copy.jpeg" jpeg
+	has "$stderr" "were read"
+}
+
+@test "index: without plocate names are read, and it is said" {
+	echo photo >"$T/b/pictures/copy.jpeg"
+	ntt-enum -q --meta "$T/b" $B "$T/b.raw"
+	expect 0 env PATH="$NTT_BUILD/bin" ntt-loader -v "$T/b.raw" $B
+	has "$stderr" "plocate is not installed"
+	[ ! -e "$NTT_HOME/index" ]
+	finds "$B:pictures/copy.jpeg" jpeg
+	has "$stderr" "there is no index of names, so all names were read"
+	expect 127 env PATH="$NTT_BUILD/bin" ntt-db index
+	need plocate-build plocate
+	expect 0 ntt-db index
+	expect 0 env PATH="$NTT_BUILD/bin" ntt-find jpeg
+	[ "$output" = "$B:pictures/copy.jpeg" ]
+	has "$stderr" "plocate is not installed, so"
+}
+
+@test "index: never more than nine segments, and every medium in one" {
+	local i hash
+	need plocate-build plocate
+	for ((i = 10; i < 35; i++)); do
+		hash=$(printf '%032x' $i)
+		mkdir -p "$T/m/$i"
+		touch "$T/m/$i/name of $i"
+		ntt-enum -q "$T/m/$i" "$hash" - | ntt-loader -q - "$hash" >/dev/null
+		[ "$(grep -c ^segment "$NTT_HOME/index/segments")" -le 9 ]
+		[ "$(find "$NTT_HOME/index" -name '*.db' | wc -l)" -le 9 ]
+		rm -r "$T/m/$i"
+	done
+	[ "$(grep '^medium ' "$NTT_HOME/index/segments" | cut -d' ' -f2 |
+		sort -u | wc -l)" = 25 ]
+	indexed ntt-find --count 'name of'
+	[ "$output" = 25 ]
+}
+
+# ---- which media hold a content ----
+
+# What is kept about contents and media is what their inodes say.
+holders_right() {
+	sql "SELECT DISTINCT medium_hash, blobid FROM inode
+		WHERE blobid IS NOT NULL ORDER BY 1, 2" >"$T/inodes"
+	sql "SELECT medium, blobid FROM blob_medium ORDER BY 1, 2" >"$T/held"
+	cmp "$T/inodes" "$T/held"
+}
+
+@test "which media hold a content: copied, loaded anew, dropped, removed" {
+	two_media
+	holders_right && [ -s "$T/held" ]
+	finds "$A:docs/old/IMG_1.JPG"$'\n'"$B:pictures/copy.jpeg" \
+		--same-as "$T/b/pictures/copy.jpeg"
+	echo changed >"$T/a/docs/alone"
+	ntt-enum -q --meta "$T/a" $A - | ntt-loader -q --refresh - $A >/dev/null
+	holders_right
+	ntt-copier -q -m $A --no-archived
+	holders_right
+	finds "$B:pictures/copy.jpeg"$'\n'"$B:x:y" -m $B --type f
+	finds "$B:x:y" -m $B --only-here --type f
+	ntt-loader -q --drop --yes $A
+	holders_right
+	finds "$B:pictures/copy.jpeg"$'\n'"$B:x:y" -m $B --only-here --type f
+	take_in $A "$T/a"
+	holders_right
+	finds "$B:x:y" -m $B --only-here --type f
+	# the documented rollback
+	sql "DROP TABLE path_p_$A CASCADE; DROP TABLE inode_p_$A CASCADE"
+	holders_right
+	finds "$B:pictures/copy.jpeg"$'\n'"$B:x:y" -m $B --only-here --type f
+	ntt-reclaim -q
+	sql "SELECT count(*) FROM blob_load" >"$T/rows"
+	[ "$(cat "$T/rows")" = 2 ]
+}
+
+@test "which media hold a content: of a catalogue that is older than this" {
+	local n=0
+	empty_db
+	for f in "$TEST_DIR"/../sql/0*.sql; do
+		[[ $f != *-index.sql ]] || break
+		psql -Xq -v ON_ERROR_STOP=1 "$NTT_DB_URL" \
+			-c 'SET client_min_messages = warning' -f "$f"
+		n=$((n + 1))
+	done
+	sql "CREATE TABLE schema_version (version integer PRIMARY KEY,
+			applied_at timestamptz NOT NULL DEFAULT now());
+		INSERT INTO schema_version (version) VALUES ($n)"
+	sql "INSERT INTO medium (medium_hash) VALUES ('$A'), ('$B');
+		SELECT catalogue_create_partitions('$A');
+		SELECT catalogue_create_partitions('$B');
+		INSERT INTO inode_p_$A (dev, ino, nlink, size, mtime, fs_type, status, blobid)
+		SELECT 1, n, 1, 1, 1, 'f', 'success', repeat((n % 10)::text, 64)
+		FROM generate_series(1, 100) n;
+		INSERT INTO inode_p_$B (dev, ino, nlink, size, mtime, fs_type, status, blobid)
+		SELECT 1, n, 1, 1, 1, 'f', 'success', repeat(n::text, 64)
+		FROM generate_series(5, 9) n;
+		SELECT catalogue_key_partitions(m), catalogue_attach_partitions(m)
+		FROM unnest('{$A,$B}'::text[]) m" >/dev/null
+	expect 0 ntt-db migrate
+	holders_right && [ "$(wc -l <"$T/held")" = 15 ]
+}

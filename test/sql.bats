@@ -222,7 +222,8 @@ $(blob 1)|300|*"
 	sql "INSERT INTO blobs (blobid, size) VALUES ('$(blob 1)', 100);
 	UPDATE inode SET status = 'success', blobid = '$(blob 1)' WHERE ino = 1;
 	INSERT INTO work_range (medium_hash, number, dev, first_ino, last_ino,
-		inodes, bytes) VALUES ('$A', 0, 1, 1, 5, 5, 1500)"
+		inodes, bytes) VALUES ('$A', 0, 1, 1, 5, 5, 1500);
+	SELECT catalogue_note_contents('$A')"
 	checks=$(grep -c '^-- check: ' "$SQL/sanity-checks.sql")
 	# broken WORDS STATEMENT: in a transaction that is rolled back
 	broken() {
@@ -267,6 +268,9 @@ $(blob 1)|300|*"
 	broken "a range of work that is done" "UPDATE work_range SET done = true"
 	broken "one of the four words" "ALTER TABLE medium DROP CONSTRAINT
 		medium_health_check; UPDATE medium SET health = 'fine'"
+	broken "names every medium that holds" "DELETE FROM blob_load"
+	broken "blob_medium names no other" "INSERT INTO blob_load
+		SELECT '$(blob 9)', id FROM loaded"
 	[ "$checks" = 0 ]
 	expect 0 ntt-db check
 }

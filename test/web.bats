@@ -333,6 +333,28 @@ load web
 	[ -z "$next" ]
 }
 
+@test "search: by the index what it is without it" {
+	need plocate-build plocate
+	two_media
+	serve
+	for q in beach BEACH '*.png' '*.p?g' opy Mother 'to%20m' letters/old be "a" \
+		'zzzz' '%C3%B6' "beach&kind=picture" "old&kind=folder" "copy&m=$A"; do
+		page 200 "/search?q=$q"
+		cp "$T/body" "$T/by-index"
+		mv "$NTT_HOME/index" "$NTT_HOME/away"
+		page 200 "/search?q=$q"
+		cmp "$T/body" "$T/by-index"
+		mv "$NTT_HOME/away" "$NTT_HOME/index"
+	done
+	# it is asked: what it has not is not shown
+	sql "INSERT INTO path (medium_hash, dev, ino, path, dir)
+		SELECT medium_hash, dev, ino, 'smuggled in', catalogue_dir('smuggled in')
+		FROM inode WHERE size = 3000000"
+	page 200 "/search?q=smuggled"; shows 'Nothing fits.'
+	rm -r "$NTT_HOME/index"
+	page 200 "/search?q=smuggled"; shows 'smuggled in'
+}
+
 @test "what is missing is said: on the shelf, in the folder, on its page" {
 	two_media
 	sql "UPDATE inode SET status = 'failed_permanent', error_type = 'io_error',

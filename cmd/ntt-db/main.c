@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "base/fsutil.h"
 #include "base/json.h"
 #include "base/prog.h"
+#include "base/sig.h"
 #include "catalogue/cluster.h"
 #include "catalogue/conninfo.h"
 #include "catalogue/db.h"
@@ -24,6 +26,7 @@
 #include "catalogue/sqltext.h"
 #include "sql/statements.h"
 #include "backup.h"
+#include "index.h"
 
 static int json, private, rebuild;
 
@@ -40,7 +43,7 @@ static const struct prog_option options[] = {
 static const struct prog prog = {
 	"ntt-db",
 	"[options] init | start | stop | status | url | migrate | check |\n"
-	"    adopt\n"
+	"    adopt | index\n"
 	"[options] backup FILE | restore FILE\n"
 	"[options] relocate OLD NEW\n"
 	"psql [ARGUMENT ...]",
@@ -463,9 +466,29 @@ relocate(void)
 	return i;
 }
 
+/* Of whoever asked through sudo(8): it is for him to read, and to write. */
+static int
+index_all(void)
+{
+	const struct invoker *who = config_invoker();
+	PGconn *db;
+	int status;
+
+	if (who->sudo && (initgroups(who->name, who->gid) < 0 ||
+	    setgid(who->gid) < 0 || setuid(who->uid) < 0))
+		die_errno("could not become %s: %m", quoted(who->name));
+	sig_catch();
+	db = db_open();
+	if (!db)
+		db_die("could not open the catalogue");
+	status = index_names(db);
+	PQfinish(db);
+	return status;
+}
+
 static const char *const verbs[] = {
 	"init", "start", "stop", "status", "url", "migrate", "check", "adopt",
-	"backup", "restore", "relocate", "psql",
+	"index", "backup", "restore", "relocate", "psql",
 	NULL
 };
 static const struct {
@@ -473,8 +496,8 @@ static const struct {
 	int operands;
 } commands[] = {
 	{ init, 0 }, { start, 0 }, { stop, 0 }, { status, 0 }, { url, 0 },
-	{ migrate, 0 }, { check, 0 }, { adopt, 0 }, { back_up, 1 },
-	{ restore, 1 }, { relocate, 2 }
+	{ migrate, 0 }, { check, 0 }, { adopt, 0 },
+	{ index_all, 0 }, { back_up, 1 }, { restore, 1 }, { relocate, 2 }
 };
 
 int

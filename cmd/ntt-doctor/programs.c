@@ -27,6 +27,8 @@ static const struct {
 	{ "ewfexport", "ewf-tools", "E01 images cannot be opened", NOTE },
 	{ "pdftotext", "poppler-utils", "\"ntt-each --text\" leaves PDF out",
 		NOTE },
+	{ "plocate", "plocate", "there is no index of names, so ntt-find reads "
+		"them all", NOTE },
 	{ "rclone", "rclone", "there can be no remote places", NOTE },
 	{ "tmux", "tmux", "a dashboard does not outlive the terminal", NOTE },
 };

@@ -673,8 +673,10 @@ load_finish(struct load *l, const struct load_medium *m)
 	    "SELECT catalogue_attach_partitions($1)", l->medium) < 0)
 		return -1;
 	/* names of the first walk that were not met again */
-	if (load_merges(l) && run(l, "SELECT catalogue_fill_directories($1)",
-	    l->medium) < 0)
+	if (load_merges(l) && (run(l, "SELECT catalogue_fill_directories($1)",
+	    l->medium) < 0 || run(l, "SELECT catalogue_loaded($1)",
+	    l->medium) < 0 || run(l, "SELECT catalogue_note_contents($1)",
+	    l->medium) < 0))
 		return -1;
 	name_tables(l);
 	if (l->take_over && take_over(l) < 0)

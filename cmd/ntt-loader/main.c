@@ -31,6 +31,7 @@
 #include "base/prog.h"
 #include "base/progress.h"
 #include "base/sig.h"
+#include "base/spawn.h"
 #include "catalogue/db.h"
 #include "catalogue/medium.h"
 #include "catalogue/queue.h"
@@ -50,7 +51,7 @@ enum {
 static struct {
 	const char *unless_same, *take_over;
 	const char *input, *medium, *given_prefix, *ignore_file, *kind;
-	int replace, add, refresh, force, drop, yes, json;
+	int replace, add, refresh, force, drop, yes, json, no_index;
 	uint64_t expected;		/* UINT64_MAX: any number */
 	unsigned int wait;
 	/* the input */
@@ -97,6 +98,8 @@ static const struct prog_option options[] = {
 		OPT_WORD(&job.kind, kinds) },
 	{ 0, "wait", "SECONDS", "for locks that others hold (600)",
 		OPT_UINT(&job.wait, 0, 1 << 30) },
+	{ 0, "no-index", NULL, "leave the index of names to \"ntt-db index\"",
+		OPT_FLAG(&job.no_index) },
 	{ 0, "drop", NULL, "remove the medium's inodes and paths",
 		OPT_FLAG(&job.drop) },
 	{ 0, "yes", NULL, "with --drop: do not ask", OPT_FLAG(&job.yes) },
@@ -611,6 +614,36 @@ refuse_same(void)
 		    num_grouped(job.intake.listing.entries));
 }
 
+/*
+ * The medium is loaded, whatever becomes of this: names that the index lacks
+ * are found in the catalogue.
+ */
+static void
+renew_index(void)
+{
+	char *argv[] = { (char *)"ntt-db", (char *)"-q", (char *)"index",
+		NULL };
+	struct spawn_io io = SPAWN_INHERIT;
+	int status;
+
+	if (job.no_index)
+		return;
+	if (!program_installed("plocate")) {
+		detail("plocate is not installed, so there is no index of "
+		    "names");
+		return;
+	}
+	io.in = SPAWN_NULL;
+	io.out = SPAWN_NULL;
+	status = run(argv, &io);
+	if (status == EXIT_AGAIN)
+		detail("the index of names is being made by somebody else");
+	else if (status != EXIT_DONE && status != EXIT_REFUSED)
+		warn("%s is loaded, but its names did not get into the index "
+		    "(\"ntt-db index\" ended with status %d)", job.medium,
+		    status);
+}
+
 static int
 load(void)
 {
@@ -641,6 +674,8 @@ load(void)
 	omitted = job.load.omitted;
 	load_close(&job.load);
 	report(omitted);
+	fflush(stdout);
+	renew_index();
 	intake_free(&job.intake);
 	return omitted ? EXIT_PARTIAL : EXIT_DONE;
 }

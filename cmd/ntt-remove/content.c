@@ -203,7 +203,8 @@ remove_rows(const struct content_removal *r, const struct found *f)
 		free(exclude);
 		free(forget);
 	}
-	ok = ok && db_do(r->db, sql_content_streams, r->id) == 0;
+	ok = ok && db_do(r->db, sql_content_streams, r->id) == 0 &&
+	    db_do(r->db, sql_content_nowhere, r->id) == 0;
 	if (ok)
 		res = db_query_n(r->db, sql_content_note, 5, params);
 	ok = ok && res && db_do(r->db, sql_content_row, r->id) == 0 &&

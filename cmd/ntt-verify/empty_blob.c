@@ -48,7 +48,11 @@ rename_rows(PGconn *db)
 	if (db_do(db, sql_verify_rename_blob,
 	    store_old_empty_id, store_empty_id) < 0 ||
 	    db_do(db, "UPDATE inode SET blobid = $2 WHERE blobid = $1",
-	    store_old_empty_id, store_empty_id) < 0)
+	    store_old_empty_id, store_empty_id) < 0 ||
+	    db_do(db, sql_verify_rename_held,
+	    store_old_empty_id, store_empty_id) < 0 ||
+	    db_do(db, "DELETE FROM blob_load WHERE blobid = $1",
+	    store_old_empty_id) < 0)
 		return -1;
 	res = db_query(db, "DELETE FROM blobs WHERE blobid = $1 RETURNING 1",
 	    store_old_empty_id);

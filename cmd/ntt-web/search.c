@@ -1,9 +1,9 @@
 /*
  * Names that fit, over all media.
  *
- * Names have no index, so the tables of paths are read, medium after medium, a
- * stretch of blocks at a time: a search that is cut short knows how far it came
- * and goes on from there.
+ * Where the index of names does not know a medium, or has nothing to hold on to,
+ * its table of paths is read, a stretch of blocks at a time: a search that is
+ * cut short knows how far it came and goes on from there.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -15,6 +15,7 @@
 #include "base/num.h"
 #include "base/procstat.h"
 #include "catalogue/db.h"
+#include "find/lookup.h"
 #include "find/match.h"
 #include "page/markup.h"
 #include "page/page.h"
@@ -128,6 +129,51 @@ put_hit(PGresult *res, int row, const struct buf *path, const char *medium,
 	buf_puts(&page, "</a>");
 }
 
+/* The rows that fit, until the page is full; search.at is the last one. */
+static void
+put_hits(PGresult *res, const char *medium, const char *medium_name)
+{
+	struct buf path = BUF_INIT;
+	int row;
+
+	for (row = 0; row < PQntuples(res) && search.found < PAGE_ROWS;
+	    row++) {
+		buf_reset(&path);
+		if (db_bytea_value(res, row, 1, &path) == 0 &&
+		    path.len > 0 && matcher_fits(&search.names, path.data))
+			put_hit(res, row, &path, medium, medium_name);
+		snprintf(search.at, sizeof search.at, "%s",
+		    db_text(res, row, 0));
+	}
+	buf_free(&path);
+}
+
+/* 1: all of them; 0: search.at is where to go on. */
+static int
+search_among(const char *medium, const char *name, struct lookup_hits *hits)
+{
+	enum { PARAMS = 5 };
+	int lengths[PARAMS] = { 0 }, formats[PARAMS] = { 0, 0, 0, 1, 1 };
+	const char *params[PARAMS] = { search.at, search.kind->type,
+		search.kind->mime };
+	PGresult *res;
+	char *sql;
+
+	if (monotonic_ms() >= search.end)
+		return 0;
+	sql = sql_for(sql_web_search_among, medium);
+	params[3] = pgarray_param(&hits->dirs, &lengths[3]);
+	params[4] = pgarray_param(&hits->paths, &lengths[4]);
+	res = db_check(db, db_exec_params(db, sql, PARAMS, NULL, params,
+	    lengths, formats, 0));
+	free(sql);
+	if (!res)
+		answer_failed();
+	put_hits(res, medium, name);
+	PQclear(res);
+	return search.found < PAGE_ROWS;
+}
+
 /*
  * From search.at to block end: 1, or 0 and search.at is where to go on.
  */
@@ -135,27 +181,18 @@ static int
 search_stretch(const char *sql, uint64_t end, const char *medium,
     const char *medium_name)
 {
-	struct buf path = BUF_INIT;
 	char to[32], rows[16];
 	const char *params[] = { search.at, to, search.needs,
 		search.kind->type, search.kind->mime, rows };
 	PGresult *res;
-	int row, n;
+	int n;
 
 	snprintf(to, sizeof to, "(%" PRIu64 ",0)", end);
 	snprintf(rows, sizeof rows, "%d", ROWS);
 	do {
 		res = web_ask(sql, 6, params);
 		n = PQntuples(res);
-		for (row = 0; row < n && search.found < PAGE_ROWS; row++) {
-			buf_reset(&path);
-			if (db_bytea_value(res, row, 1, &path) == 0 &&
-			    path.len > 0 && matcher_fits(&search.names,
-			    path.data))
-				put_hit(res, row, &path, medium, medium_name);
-			snprintf(search.at, sizeof search.at, "%s",
-			    db_text(res, row, 0));
-		}
+		put_hits(res, medium, medium_name);
 		PQclear(res);
 		if (search.found == PAGE_ROWS)
 			return 0;
@@ -163,7 +200,6 @@ search_stretch(const char *sql, uint64_t end, const char *medium,
 	if (n == ROWS)
 		return 0;
 	snprintf(search.at, sizeof search.at, "%s", to);
-	buf_free(&path);
 	return 1;
 }
 
@@ -188,8 +224,11 @@ search_all(void)
 {
 	const char *shown = flag(asked->restricted), *medium;
 	PGresult *media = web_ask(sql_web_media, 1, &shown);
+	struct lookup_hits *hits;
+	struct lookup lookup;
 	int row;
 
+	lookup_begin(&lookup, &search.names);
 	for (row = 0; row < PQntuples(media); row++) {
 		medium = db_text(media, row, 0);
 		if (search.only && strcmp(search.only, medium))
@@ -207,13 +246,17 @@ search_all(void)
 			search.not_loaded++;
 			continue;
 		}
-		search.cut = !search_medium(medium, db_text(media, row, 1),
+		hits = lookup_medium(&lookup, medium, db_text(media, row, 4));
+		search.cut = hits && hits->paths.count == 0 ? 0 : hits ?
+		    !search_among(medium, db_text(media, row, 1), hits) :
+		    !search_medium(medium, db_text(media, row, 1),
 		    (uint64_t)db_int(media, row, 3));
 		if (search.cut)
 			search.from = medium;
 		else
 			search.looked++;
 	}
+	lookup_end(&lookup);
 	return search.cut ? search.from : NULL;
 }
 

@@ -146,9 +146,9 @@ where_section(const struct entry *e, int milliseconds)
 {
 	const char *from = request_param(asked, "from");
 	const char *before_this = request_param(asked, "skipped");
-	const char *shown = flag(asked->restricted);
+	const char *params[] = { flag(asked->restricted), e->blob };
 	uint64_t skipped = 0;
-	PGresult *media = web_ask(sql_web_media, 1, &shown);
+	PGresult *media = web_ask(sql_web_holders, 2, params);
 	int row = 0, found = 0, n = PQntuples(media), here = 0;
 	size_t before;
 

@@ -124,6 +124,34 @@ matcher_needs(const struct matcher *m, const char **at)
 	return m->patterns[0].needs_len;
 }
 
+size_t
+matcher_runs(const struct matcher *m, size_t i, struct match_run *runs,
+    size_t max, int *whole)
+{
+	const struct pattern_text *p = &m->patterns[i];
+	const char *s = p->text, *from = s;
+	size_t n = 0;
+
+	*whole = p->whole_path;
+	if (p->form == REGEX)
+		return 0;
+	for (;; s++) {
+		if (*s && !strchr("*?[]\\", *s) &&
+		    !(m->ignore_case && (*s & 0x80)))
+			continue;
+		if (s - from >= MATCH_RUN && n < max)
+			runs[n++] = (struct match_run) { from,
+			    (size_t)(s - from) };
+		/* what a bracket begins is not worth reading */
+		if (!*s || (*s == '[' && p->form == GLOB))
+			return n;
+		/* a glob's backslash makes the next one stand for itself */
+		if (*s == '\\' && p->form == GLOB && s[1])
+			s++;
+		from = s + 1;
+	}
+}
+
 void
 matcher_free(struct matcher *m)
 {

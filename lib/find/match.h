@@ -32,6 +32,22 @@ int matcher_fits(const struct matcher *m, const char *path);
  * none to rely on.  *at is valid until matcher_free().
  */
 size_t matcher_needs(const struct matcher *m, const char **at);
+
+/* A run of bytes that every path has that fits the pattern. */
+struct match_run {
+	const char *at;		/* valid until matcher_free() */
+	size_t len;
+};
+
+enum { MATCH_RUN = 3 };		/* what an index of trigrams needs */
+
+/*
+ * The runs of pattern i of at least MATCH_RUN bytes, at most max of them: how
+ * many; 0, it can only be held against every path.  Where case is ignored they
+ * are ASCII.  *whole: they may be anywhere in the path, not only in the name.
+ */
+size_t matcher_runs(const struct matcher *m, size_t i, struct match_run *runs,
+	size_t max, int *whole);
 void matcher_free(struct matcher *m);
 
 #endif

@@ -236,16 +236,54 @@ hold_name(const struct found *e)
 	asked.take(&named);
 }
 
+/* 0: so many fit that it is better to read them with all there is. */
+static int
+collect(void *arg, const char *path, size_t len)
+{
+	struct lookup_hits *hits = arg;
+
+	if (matcher_fits(asked.names, path))
+		lookup_hits_add(hits, path, len);
+	return hits->paths.count <= LOOKUP_HITS_MAX && !sig_caught();
+}
+
+/*
+ * Names that only we can judge are read first, and what else there is of those
+ * that fit then: 1, unless they are many.
+ */
+static int
+read_names(const struct question *q, PGconn *db, const char *under,
+    struct lookup_hits *hits)
+{
+	const struct tests *t = &q->tests;
+
+	if (q->names.count == 0 || t->needs || t->blob || t->words ||
+	    t->fact || t->damaged)
+		return 0;
+	if (search_paths(db, asked.medium, under, collect, hits) < 0)
+		db_die("could not search %s", asked.medium);
+	return hits->paths.count <= LOOKUP_HITS_MAX && !sig_caught();
+}
+
 static void
-ask_medium(const struct question *q, PGconn *db, const char *under)
+ask_medium(const struct question *q, PGconn *db, const char *under,
+    struct lookup_hits *hits)
 {
 	struct tests t = q->tests;
+	struct lookup_hits read;
+	int none;
 
+	lookup_hits_init(&read);
+	if (!hits && read_names(q, db, under, &read))
+		hits = &read;
+	none = hits && hits->paths.count == 0;
 	t.under = under;
-	if (search_entries(db, asked.medium, &t, hold_name) < 0 ||
+	t.hits = hits;
+	if ((!none && search_entries(db, asked.medium, &t, hold_name) < 0) ||
 	    (t.missing && !t.blob && !t.damaged && !t.words && !t.fact &&
 	    search_omissions(db, asked.medium, &t, hold_name) < 0))
 		db_die("could not search %s", asked.medium);
+	lookup_hits_free(&read);
 }
 
 /* Stored files of a medium that a test could not judge, and whose texts end. */
@@ -318,21 +356,46 @@ in_scope(const struct question *q, size_t i)
 	return !strcmp(q->scopes[i].medium, asked.medium);
 }
 
+static const char *
+media_are(uint64_t n)
+{
+	return n == 1 ? "medium is" : "media are";
+}
+
+/* That it took longer than it has to. */
+static void
+say_read(const struct lookup *l, uint64_t media)
+{
+	if (l->why && *l->why && media > 0)
+		say("%s, so all names were read", l->why);
+	if (l->missing > 0)
+		say("%s %s not in the index of names, so all names there "
+		    "were read (ntt-db index)", num_grouped(l->missing),
+		    media_are(l->missing));
+	if (l->folding > 0)
+		say("%s media have letters that small are ASCII, so all names "
+		    "there were read", num_grouped(l->folding));
+}
+
 uint64_t
 question_ask(struct question *q, PGconn *db,
     void (*take)(const struct found *e))
 {
-	PGresult *media = db_query_n(db, sql_find_media, 1, &q->message);
+	const char *params[] = { q->message, q->tests.blob };
+	PGresult *media = db_query_n(db, sql_find_media, 2, params);
 	struct unknown unknown = { 0, 0, 0, 0 };
-	uint64_t left = 0, hidden = 0;
+	uint64_t left = 0, hidden = 0, was_read = 0;
+	struct lookup lookup;
 	int row;
 
 	if (!media)
 		db_die("could not list the media");
+	lookup_begin(&lookup, &q->names);
 	asked.names = &q->names;
 	asked.take = take;
 	for (row = 0; row < PQntuples(media) && !sig_caught(); row++) {
 		int wanted = q->scope_count == 0;
+		struct lookup_hits *hits;
 		size_t i;
 
 		asked.medium = db_text(media, row, 0);
@@ -352,14 +415,23 @@ question_ask(struct question *q, PGconn *db,
 			left++;
 			continue;
 		}
-		if (q->scope_count == 0)
-			ask_medium(q, db, NULL);
-		for (i = 0; i < q->scope_count; i++)
-			if (in_scope(q, i))
-				ask_medium(q, db, q->scopes[i].under);
+		/* of a content that it does not hold nothing is asked */
+		if (db_bool(media, row, 5)) {
+			hits = lookup_medium(&lookup, asked.medium,
+			    db_text(media, row, 4));
+			was_read += hits == NULL;
+			if (q->scope_count == 0)
+				ask_medium(q, db, NULL, hits);
+			for (i = 0; i < q->scope_count; i++)
+				if (in_scope(q, i))
+					ask_medium(q, db, q->scopes[i].under,
+					    hits);
+		}
 		add_unknown(q, db, &unknown);
 	}
 	PQclear(media);
+	say_read(&lookup, was_read);
+	lookup_end(&lookup);
 	if (hidden > 0)
 		say("%s restricted %s not searched; -m MEDIUM searches one",
 		    num_grouped(hidden), hidden == 1 ? "medium was" :

@@ -33,11 +33,12 @@ give(PGresult *res, struct buf *path, void (*take)(const struct found *e))
 
 static int
 ask(PGconn *db, const char *statement, const char *medium, int n,
-    const char *const *params, void (*take)(const struct found *e))
+    const char *const *params, const int *lengths, const int *formats,
+    void (*take)(const struct found *e))
 {
 	char *sql = sql_for(statement, medium);
-	int rc = PQsendQueryParams(db, sql, n, NULL, params, NULL, NULL,
-	    0) == 1 && PQsetSingleRowMode(db) == 1 ? 0 : -1;
+	int rc = PQsendQueryParams(db, sql, n, NULL, params, lengths,
+	    formats, 0) == 1 && PQsetSingleRowMode(db) == 1 ? 0 : -1;
 	struct buf path = BUF_INIT;
 	PGresult *res;
 
@@ -69,24 +70,97 @@ search_copies(PGconn *db, const char *fewest, const char *most)
 /* One condition more, for who asks for copies: others need no table. */
 static const char and_copies[] =
     " AND i.blobid IN (SELECT blobid FROM find_copies)";
+/* And for who knows candidates. */
+static const char and_hits[] =
+    " AND (p.dir, p.path) IN (SELECT * FROM unnest($16::bigint[], "
+    "$17::bytea[]))";
 
 int
 search_entries(PGconn *db, const char *medium, const struct tests *t,
     void (*take)(const struct found *e))
 {
-	const char *const params[] = {
+	enum { PARAMS = 17 };
+	int lengths[PARAMS] = { 0 }, formats[PARAMS] = { 0 };
+	const char *params[PARAMS] = {
 		t->under, t->needs, t->types, t->mime, t->smallest, t->largest,
 		t->newer, t->older, t->blob, t->damaged ? "t" : NULL,
 		t->missing ? "t" : NULL, t->only_here ? "t" : NULL,
 		t->words, t->fact, t->fact_text
 	};
 
-	char *sql = xasprintf("%s%s", sql_find_entries,
-	    t->copies ? and_copies : "");
-	int rc = ask(db, sql, medium,
-	    (int)(sizeof params / sizeof params[0]), params, take);
+	char *sql = xasprintf("%s%s%s", sql_find_entries,
+	    t->copies ? and_copies : "", t->hits ? and_hits : "");
+	int n = PARAMS - 2, rc;
+
+	if (t->hits) {
+		formats[n] = formats[n + 1] = 1;
+		params[n] = pgarray_param(&t->hits->dirs, &lengths[n]);
+		params[n + 1] = pgarray_param(&t->hits->paths,
+		    &lengths[n + 1]);
+		n = PARAMS;
+	}
+	rc = ask(db, sql, medium, n, params, lengths, formats, take);
+	free(sql);
+	return rc;
+}
+
+/* The rest of what is on its way; 0, or -1 if it ended in a failure. */
+static int
+drain(PGconn *db, int cancelled)
+{
+	PGresult *res;
+	int rc = 0;
+
+	while ((res = PQgetResult(db))) {
+		if (!cancelled && PQresultStatus(res) != PGRES_SINGLE_TUPLE) {
+			res = db_check(db, res);
+			rc = res ? rc : -1;
+		}
+		PQclear(res);
+	}
+	return rc;
+}
+
+static void
+cancel(PGconn *db)
+{
+	PGcancel *c = PQgetCancel(db);
+	char why[256];
+
+	if (c)
+		PQcancel(c, why, sizeof why);
+	PQfreeCancel(c);
+}
+
+int
+search_paths(PGconn *db, const char *medium, const char *under,
+    int (*take)(void *arg, const char *path, size_t len), void *arg)
+{
+	char *sql = sql_for(sql_find_paths, medium);
+	int rc = PQsendQueryParams(db, sql, 1, NULL, &under, NULL, NULL,
+	    1) == 1 && PQsetSingleRowMode(db) == 1 ? 0 : -1, more = 1;
+	PGresult *res;
 
 	free(sql);
+	if (rc < 0) {
+		db_check(db, NULL);
+		return -1;
+	}
+	while (more && (res = PQgetResult(db))) {
+		if (PQresultStatus(res) != PGRES_SINGLE_TUPLE) {
+			res = db_check(db, res);
+			rc = res ? rc : -1;
+		} else {
+			/* libpq ends every value with a NUL */
+			more = take(arg, PQgetvalue(res, 0, 0),
+			    (size_t)PQgetlength(res, 0, 0));
+		}
+		PQclear(res);
+	}
+	if (!more) {
+		cancel(db);
+		rc = drain(db, 1);
+	}
 	return rc;
 }
 
@@ -96,5 +170,6 @@ search_omissions(PGconn *db, const char *medium, const struct tests *t,
 {
 	const char *const params[] = { t->under, t->needs };
 
-	return ask(db, sql_find_omissions, medium, 2, params, take);
+	return ask(db, sql_find_omissions, medium, 2, params, NULL, NULL,
+	    take);
 }

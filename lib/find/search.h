@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "find/lookup.h"
 
 /* Texts for parameters; NULL asks for nothing. */
 struct tests {
@@ -22,6 +23,8 @@ struct tests {
 	const char *fact, *fact_text;	/* tool of content_fact; bytea */
 	int damaged, missing, only_here;
 	int copies;		/* only those of search_copies() */
+	/* only these paths; NULL: all.  Not const: it is made a parameter. */
+	struct lookup_hits *hits;
 };
 
 struct found {
@@ -46,6 +49,12 @@ int search_copies(PGconn *db, const char *fewest, const char *most);
  */
 int search_entries(PGconn *db, const char *medium, const struct tests *t,
 	void (*take)(const struct found *e));
+/*
+ * Only the paths, at or below under (a bytea; NULL: all): a quarter of the time
+ * where few of them are wanted.  take() ends it early by returning 0.
+ */
+int search_paths(PGconn *db, const char *medium, const char *under,
+	int (*take)(void *arg, const char *path, size_t len), void *arg);
 int search_omissions(PGconn *db, const char *medium, const struct tests *t,
 	void (*take)(const struct found *e));
 

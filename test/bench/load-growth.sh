@@ -34,7 +34,7 @@ load()
 	ntt-db psql -Xqc CHECKPOINT
 	sync
 	/usr/bin/env time -f '%e %M' -a -o "$2" \
-		ntt-loader -q "$1" $medium >/dev/null
+		ntt-loader -q --no-index "$1" $medium >/dev/null
 	ntt-loader -q --drop --yes $medium
 }
 
@@ -83,7 +83,7 @@ printf '%10s %6s %11s %12s %9s %8s %9s\n' \
 	records others time a-record growth target memory
 rounds 0
 for ((m = 0; m < 200; m++)); do
-	ntt-loader -q --strip /mnt/ntt/$medium "$dir/other.raw" "other$m" \
+	ntt-loader -q --no-index --strip /mnt/ntt/$medium "$dir/other.raw" "other$m" \
 		>/dev/null
 done
 rounds 200

@@ -57,7 +57,7 @@ settle()
 # shellcheck disable=SC2120 # passed by seconds()
 ours()
 {
-	ntt-loader -q "$@" "$raw" $medium
+	ntt-loader -q --no-index "$@" "$raw" $medium
 }
 
 drop()
@@ -104,7 +104,7 @@ for ((i = 0; i < runs; i++)); do
 	seconds "$dir/patterns" ours --ignore "$dir/ignore"
 	drop
 	settle
-	seconds "$dir/piped" sh -c "cat '$raw' | ntt-loader -q - $medium"
+	seconds "$dir/piped" sh -c "cat '$raw' | ntt-loader -q --no-index - $medium"
 	drop
 	settle
 	seconds "$dir/floor" "${psql[@]}" -f "$dir/floor.sql"

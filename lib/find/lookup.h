@@ -1,0 +1,61 @@
+/*
+ * Candidates: paths that may fit the patterns, by the index of names.
+ *
+ *	struct lookup l;
+ *
+ *	lookup_begin(&l, &matcher);
+ *	…
+ *	hits = lookup_medium(&l, hash, names);
+ *	if (!hits)			the catalogue has to be read
+ *	…
+ *	lookup_end(&l);
+ *
+ * An answer never needs the index, and never is the index's alone: what it
+ * gives is looked up in the catalogue and held against the patterns again.
+ */
+#ifndef NTT_LOOKUP_H
+#define NTT_LOOKUP_H
+
+#include "base/buf.h"
+#include "catalogue/directory.h"
+#include "catalogue/pgarray.h"
+#include "find/match.h"
+#include "find/segments.h"
+
+/* Paths with what path.dir has for them, for unnest(). */
+struct lookup_hits {
+	struct pgarray dirs, paths;
+	struct directory_memo memo;	/* private */
+};
+
+enum { LOOKUP_HITS_MAX = 50000 };	/* beyond, reading all is as quick */
+
+void lookup_hits_init(struct lookup_hits *h);
+void lookup_hits_add(struct lookup_hits *h, const char *path, size_t len);
+void lookup_hits_free(struct lookup_hits *h);
+
+struct lookup {
+	/* Why no medium can be asked for, for a message; NULL: some can. */
+	const char *why;
+	/* Media that were asked for and are not in it, or are of no use there. */
+	uint64_t missing, folding;
+	/* private */
+	struct segments segments;
+	struct buf text;
+	struct lookup_hit *hits;
+	size_t count, size;
+	struct lookup_hits current;
+	int folded;		/* case is ignored */
+};
+
+/* Without a pattern there is nothing to look for, and why is "". */
+void lookup_begin(struct lookup *l, const struct matcher *m);
+/*
+ * What there may be on a medium whose names are these (loaded.names), valid
+ * until the next call; NULL: the index does not know it.
+ */
+struct lookup_hits *lookup_medium(struct lookup *l, const char *hash,
+	const char *names);
+void lookup_end(struct lookup *l);
+
+#endif
