@@ -14,6 +14,7 @@ static const char *const steps[DB_SCHEMA_VERSION] = {
 	sqltext_0005,
 	sqltext_0006,
 	sqltext_0007,
+	sqltext_0008,
 };
 
 int
