@@ -432,8 +432,10 @@ hfs_read(void *state, void *bytes, size_t len, uint64_t pos, const char **why)
 {
 	struct hfs *h = state;
 
+	if (fork_read(h, &h->fork, bytes, len, pos) == 0)
+		return 0;
 	*why = "its extents lead out of the volume";
-	return fork_read(h, &h->fork, bytes, len, pos);
+	return -1;
 }
 
 const struct stream_format format_hfs = {

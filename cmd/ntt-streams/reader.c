@@ -149,9 +149,10 @@ answer(struct work *w)
 		break;
 	case READ:
 		if (w->format->read(w->state, a->bytes, s->len, s->pos,
-		    &why) == 0 && w->volume.lost != lost)
-			why = find_lost(w, a, s->pos, s->len);
-		if (why)
+		    &why) < 0)
+			set_why(a, why);
+		else if (w->volume.lost != lost &&
+		    (why = find_lost(w, a, s->pos, s->len)))
 			set_why(a, why);
 		break;
 	}
