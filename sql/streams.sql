@@ -107,7 +107,8 @@ WHERE
 ORDER BY
 	number;
 
--- The first $2 behind number $1 that are to be read.
+-- The first $2 behind number $1 that are to be read: those that are not stored,
+-- and those whose blob is not what it was.
 PREPARE streams_next AS
 SELECT
 	f.number,
@@ -124,10 +125,12 @@ FROM
 		AND s.dev = f.dev
 		AND s.ino = f.ino
 		AND s.name = f.name
+	LEFT JOIN blobs b ON b.blobid = s.blobid
 WHERE
 	f.number > $1::bigint
 	AND f.name <> ''::bytea
-	AND s.status <> 'success'
+	AND (s.status <> 'success'
+		OR b.state <> 'good')
 ORDER BY
 	f.number
 LIMIT $2::bigint;

@@ -74,11 +74,12 @@ search_copies(PGconn *db, const char *fewest, const char *most)
 
 /* One condition more, for who asks for copies: others need no table. */
 static const char and_copies[] =
-    " AND i.blobid IN (SELECT blobid FROM find_copies)";
+    " AND %c.blobid IN (SELECT blobid FROM find_copies)";
 
-int
-search_entries(PGconn *db, const char *medium, const struct tests *t,
-    void (*take)(const struct found *e))
+/* The statement, whose contents are those of the table it calls so. */
+static int
+ask_all(PGconn *db, const char *statement, char table, const char *medium,
+    const struct tests *t, void (*take)(const struct found *e))
 {
 	const char *const params[] = {
 		t->under, t->needs, t->types, t->mime, t->smallest, t->largest,
@@ -86,13 +87,24 @@ search_entries(PGconn *db, const char *medium, const struct tests *t,
 		t->missing ? "t" : NULL, t->only_here ? "t" : NULL,
 		t->words, t->fact, t->fact_text
 	};
-
-	char *sql = xasprintf("%s%s", sql_find_entries,
-	    t->copies ? and_copies : "");
+	char *copies = t->copies ? xasprintf(and_copies, table) : xstrdup("");
+	char *sql = xasprintf("%s%s", statement, copies);
 	int rc = ask(db, sql, medium,
 	    (int)(sizeof params / sizeof params[0]), params, take);
 
 	free(sql);
+	free(copies);
+	return rc;
+}
+
+int
+search_entries(PGconn *db, const char *medium, const struct tests *t,
+    void (*take)(const struct found *e))
+{
+	int rc = ask_all(db, sql_find_entries, 'i', medium, t, take);
+
+	if (rc == 0 && (t->blob || t->words || t->fact))
+		rc = ask_all(db, sql_find_streams, 's', medium, t, take);
 	return rc;
 }
 
