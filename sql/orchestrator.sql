@@ -184,7 +184,23 @@ coalesce(sum(size) FILTER (WHERE fs_type = 'f'), 0),
 	SELECT
 		coalesce(sum(size), 0)
 	FROM
-		contents)
+		contents),
+(
+	SELECT
+		count(*)
+	FROM
+		inode_stream
+	WHERE
+		medium_hash = $1
+		AND substring(name FOR 6) <> 'xattr:'),
+(
+	SELECT
+		coalesce(sum(size), 0)
+	FROM
+		inode_stream
+	WHERE
+		medium_hash = $1
+		AND substring(name FOR 6) <> 'xattr:')
 FROM
 	:"inode";
 

@@ -19,6 +19,7 @@
 #include "base/num.h"
 #include "base/privilege.h"
 #include "base/prog.h"
+#include "base/progress.h"
 #include "base/sig.h"
 #include "base/use_lock.h"
 #include "catalogue/account.h"
@@ -46,6 +47,7 @@ static struct layout layout;
 static struct store store;
 static struct keep keep;
 static uint64_t omitted;	/* in this run */
+static uint64_t bytes_read;
 
 static const struct prog_option options[] = {
 	OPT_MEDIUM,
@@ -275,6 +277,7 @@ store_stream(struct reader *r, const struct stream *s, struct store_temp *t)
 			return;
 		}
 		blake3_hasher_update(&hasher, r->answer->bytes, part);
+		progress_set(bytes_read += part);
 		if (write_all(t->fd, r->answer->bytes, part) < 0)
 			die(EXIT_AGAIN, "could not write to the store: %m");
 		stop_if_asked();
@@ -476,9 +479,11 @@ main(int argc, char **argv)
 	open_store();
 	sig_catch();
 	check(db_script(db, sql_streams_begin));
+	progress_start("streams", NULL, PROGRESS_BYTES, 0);
 	for (i = 0; i < layout.count; i++)
 		if (reader_knows(&layout.volumes[i]))
 			do_volume(&layout.volumes[i]);
+	progress_stop();
 	do_sql(sql_streams_keep);
 	check(account_settle_before(db, hash, prog.name, since));
 	check(db_do(db, sql_streams_done, hash));
