@@ -10,7 +10,11 @@
 #include "catalogue/pgarray.h"
 #include "sql/statements.h"
 
-enum { MOST = 256 };		/* each has a descriptor */
+enum {
+	MOST = 512,		/* each may have a descriptor */
+	KNOWN_DIGITS = 3,
+	KNOWN = 1 << 4 * KNOWN_DIGITS
+};
 
 #define MOST_BYTES ((uint64_t)256 << 20)
 
@@ -21,6 +25,7 @@ keep_init(struct keep *k, PGconn *db, const char *medium,
 	*k = (struct keep){ .db = db, .medium = medium, .store = store,
 		.heal = { .db = db, .store = store, .trees = trees } };
 	k->items = xcalloc(MOST, sizeof *k->items);
+	k->known = xcalloc(KNOWN, sizeof *k->known);
 }
 
 static void
@@ -41,6 +46,23 @@ keep_free(struct keep *k)
 {
 	forget(k);
 	free(k->items);
+	free(k->known);
+}
+
+/* The last one that began so. */
+static char *
+known(const struct keep *k, const char *id)
+{
+	char head[KNOWN_DIGITS + 1] = "";
+
+	memcpy(head, id, KNOWN_DIGITS);
+	return k->known[strtoul(head, NULL, 16)];
+}
+
+int
+keep_known(const struct keep *k, const char *id)
+{
+	return !strcmp(known(k, id), id);
 }
 
 void
@@ -52,7 +74,8 @@ keep_take(struct keep *k, int64_t dev, int64_t ino, const char *name,
 	*item = (struct kept){ .dev = dev, .ino = ino, .size = size,
 		.name = xstrdup(name), .temp = *temp };
 	memcpy(item->id, id, sizeof item->id);
-	k->bytes += size;
+	strcpy(known(k, id), item->id);
+	k->bytes += temp->fd < 0 ? 0 : size;
 }
 
 int
@@ -61,40 +84,85 @@ keep_full(const struct keep *k)
 	return k->count == MOST || k->bytes >= MOST_BYTES;
 }
 
+static int
+compare_ids(const void *a, const void *b)
+{
+	const struct kept *x = a, *y = b;
+	int rc = strcmp(x->id, y->id);
+
+	/* those with bytes first */
+	return rc ? rc : (y->temp.fd >= 0) - (x->temp.fd >= 0);
+}
+
 /*
- * The blob gets its name.  What the store has already is read first, and
- * replaced where it is wrong: these bytes would be dropped for it.
+ * What the store has already is read first, and replaced where it is wrong:
+ * these bytes would be dropped for it.
  */
 static enum keep_result
-publish(struct keep *k, struct kept *item)
+compare_old(struct keep *k, struct heal_item *old, size_t count)
 {
-	struct heal_item known = { .size = item->size, .temp = item->temp };
-	enum heal_result result;
-	uint64_t size;
-	int there = store_has(k->store, item->id, &size);
+	size_t i;
 
-	if (there == 0) {
-		item->is_new = store_publish(k->store, &item->temp, item->id);
-		if (item->is_new >= 0)
-			return KEPT;
-		if (errno != EBADMSG)
-			return KEEP_NO_STORE;
-		/* somebody's, since: it is read the next time */
-		errno = EAGAIN;
-		return KEEP_NO_STORE;
-	}
-	if (there < 0)
-		return KEEP_NO_STORE;
-	memcpy(known.id, item->id, sizeof known.id);
-	item->temp.fd = -1;
-	result = heal_blobs(&k->heal, &known, 1);
-	if (result == HEAL_NO_DATABASE)
+	if (count == 0)
+		return KEPT;
+	switch (heal_blobs(&k->heal, old, count)) {
+	case HEAL_NO_DATABASE:
 		return KEEP_NO_DATABASE;
-	if (result == HEAL_DONE && known.outcome == HEAL_STILL_BAD) {
-		errno = EIO;
+	case HEAL_NO_STORE:
 		return KEEP_NO_STORE;
+	case HEAL_DONE:
+		break;
 	}
-	return result == HEAL_DONE ? KEPT : KEEP_NO_STORE;
+	for (i = 0; i < count; i++) {
+		if (old[i].outcome == HEAL_STILL_BAD) {
+			errno = EIO;
+			return KEEP_NO_STORE;
+		}
+	}
+	return KEPT;
+}
+
+/* New blobs get their names. */
+static enum keep_result
+publish(struct keep *k)
+{
+	struct heal_item *old = xcalloc(k->count, sizeof *old);
+	enum keep_result result = KEPT;
+	size_t i, count = 0;
+	int there;
+
+	qsort(k->items, k->count, sizeof *k->items, compare_ids);
+	for (i = 0; i < k->count && result == KEPT; i++) {
+		struct kept *item = &k->items[i];
+
+		if (item->temp.fd < 0 ||
+		    (i > 0 && !strcmp(item->id, item[-1].id))) {
+			store_temp_discard(k->store, &item->temp);
+			continue;
+		}
+		there = store_has(k->store, item->id, &(uint64_t){ 0 });
+		if (there == 0) {
+			item->is_new = store_publish(k->store, &item->temp,
+			    item->id);
+			/* somebody's, since: it is compared the next time */
+			if (item->is_new < 0 && errno == EBADMSG)
+				errno = EAGAIN;
+		}
+		if (there < 0 || item->is_new < 0)
+			result = KEEP_NO_STORE;
+		if (there <= 0)
+			continue;
+		old[count].size = item->size;
+		old[count].temp = item->temp;
+		memcpy(old[count++].id, item->id, sizeof item->id);
+		item->temp.fd = -1;
+	}
+	if (result == KEPT)
+		result = compare_old(k, old, count);
+	for (i = 0; i < count; i++)
+		store_temp_discard(k->store, &old[i].temp);
+	free(old);
+	return result;
 }
 
 static int
@@ -175,15 +243,14 @@ keep_from_trash(struct keep *k)
 enum keep_result
 keep_flush(struct keep *k)
 {
-	enum keep_result result = KEPT;
+	enum keep_result result;
 	size_t i;
 
 	if (k->count == 0)
 		return KEPT;
 	if (store_sync(k->store) < 0)
 		return KEEP_NO_STORE;
-	for (i = 0; i < k->count && result == KEPT; i++)
-		result = publish(k, &k->items[i]);
+	result = publish(k);
 	if (result != KEPT)
 		return result;
 	if (store_sync(k->store) < 0)

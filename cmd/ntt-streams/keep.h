@@ -27,6 +27,7 @@ struct keep {
 	struct kept *items;
 	size_t count;
 	uint64_t bytes;			/* that wait */
+	char (*known)[STORE_ID + 1];	/* keep_known() */
 	uint64_t stored, new, all_bytes;	/* so far */
 };
 
@@ -36,7 +37,15 @@ void keep_init(struct keep *k, PGconn *db, const char *medium,
 	struct store *store, const char *trees);
 void keep_free(struct keep *k);
 
-/* The bytes in temp, which is the keeper's, are the stream's. */
+/*
+ * A blob with this id was taken in this run, so that its bytes are not needed
+ * again: 1, or 0: perhaps not.
+ */
+int keep_known(const struct keep *k, const char *id);
+/*
+ * The bytes in temp, which is the keeper's, are the stream's.  No bytes (fd -1)
+ * where keep_known() said so.
+ */
 void keep_take(struct keep *k, int64_t dev, int64_t ino, const char *name,
 	const char *id, uint64_t size, struct store_temp *temp);
 /* Enough for a flush. */

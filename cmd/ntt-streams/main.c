@@ -261,37 +261,58 @@ lost_ranges(const struct reader_answer *a, int64_t *bytes)
 }
 
 static void
-store_stream(struct reader *r, const struct stream *s, struct store_temp *t)
+need_temp(struct store_temp *t)
 {
+	if (store_temp(&store, t) < 0)
+		die(EXIT_AGAIN, "could not write to the store: %m");
+}
+
+static void
+put(struct store_temp *t, const struct reader *r, size_t len)
+{
+	if (write_all(t->fd, r->answer->bytes, len) < 0)
+		die(EXIT_AGAIN, "could not write to the store: %m");
+}
+
+/* What is short is written only if it is new. */
+static void
+store_stream(struct reader *r, const struct stream *s)
+{
+	struct store_temp t = { .fd = -1 };
+	int is_short = s->size <= READER_BYTES;
 	uint8_t sum[BLAKE3_OUT_LEN];
 	char id[STORE_ID + 1];
 	blake3_hasher hasher;
 	uint64_t pos, part;
 
 	blake3_hasher_init(&hasher);
+	if (!is_short)
+		need_temp(&t);
 	for (pos = 0; pos < s->size; pos += part) {
 		part = s->size - pos;
 		part = part > READER_BYTES ? READER_BYTES : part;
 		if (reader_read(r, pos, part) < 0) {
-			store_temp_discard(&store, t);
+			store_temp_discard(&store, &t);
 			return;
 		}
 		blake3_hasher_update(&hasher, r->answer->bytes, part);
 		progress_set(bytes_read += part);
-		if (write_all(t->fd, r->answer->bytes, part) < 0)
-			die(EXIT_AGAIN, "could not write to the store: %m");
+		if (!is_short)
+			put(&t, r, part);
 		stop_if_asked();
 	}
 	blake3_hasher_finalize(&hasher, sum, sizeof sum);
 	hex_encode(id, sum, sizeof sum);
-	keep_take(&keep, s->dev, s->ino, s->name.data, id, s->size, t);
-	t->fd = -1;
+	if (is_short && !keep_known(&keep, id)) {
+		need_temp(&t);
+		put(&t, r, s->size);
+	}
+	keep_take(&keep, s->dev, s->ino, s->name.data, id, s->size, &t);
 }
 
 static void
 take_stream(struct reader *r, const struct stream *s)
 {
-	struct store_temp t = { .fd = -1 };
 	char device[24], inode[24], *name, *sql, *detail;
 	const char *why = s->why;
 	int64_t bytes;
@@ -299,9 +320,7 @@ take_stream(struct reader *r, const struct stream *s)
 	if (!*why && reader_select(r, s->at, s->name.data) < 0)
 		why = r->answer->why;
 	if (!*why) {
-		if (store_temp(&store, &t) < 0)
-			die(EXIT_AGAIN, "could not write to the store: %m");
-		store_stream(r, s, &t);
+		store_stream(r, s);
 		why = r->answer->why;
 	}
 	stop_if_asked();
