@@ -60,7 +60,6 @@ FROM ( SELECT DISTINCT ON (i.dev, i.ino)
 				ino
 			FROM
 				streams_found)
-		AND i.status <> 'excluded'
 		AND p.exclude_reason IS NULL
 		AND ($1::bytea = ''
 			OR p.path = $1

@@ -308,6 +308,9 @@ short:rsrc|$(printf short | b3sum --no-names)" ]
 		[ "$(sql "SELECT count(*), count(DISTINCT s.blobid)
 			FROM inode_stream s JOIN blobs b USING (blobid)
 			WHERE s.status = 'success'")" = "10|5" ]
+		for id in $(sql "SELECT DISTINCT blobid FROM inode_stream"); do
+			[ -f "$(blob_file "$id")" ]
+		done
 		[ -z "$(find "$NTT_HOME/by-hash" -path '*/.tmp/*')" ]
 	done
 	expect 0 ntt-streams "$M"
@@ -415,6 +418,21 @@ stream_unread|leads-out:stream|its extents make no sense" ]
 	mkfs.vfat f.img >/dev/null
 	expect 0 ntt-orchestrator --no-archive --image f.img
 	[[ $stderr != *streams* ]]
+}
+
+@test "a file that is copied again keeps its streams" {
+	ntfs i.img
+	echo x >m/file
+	echo s >m/file:s
+	umount m
+	take_in 0 i.img
+	sql "UPDATE inode SET status = 'pending', blobid = NULL
+		WHERE fs_type = 'f'; DELETE FROM work_range;
+		UPDATE medium SET copy_done = NULL"
+	expect 0 ntt-orchestrator --no-archive --image i.img
+	has "$stderr" ": copy"
+	[[ $stderr != *": streams"* ]]
+	[ "$(kept | cut -d: -f1)" = file ]
 }
 
 @test "of what was archived before: by an image that is given back" {
