@@ -5,7 +5,6 @@
 # ntfs-3g, icat and hcopy say what there is.
 
 load lib
-load devices
 
 setup() {
 	isolate
