@@ -66,6 +66,45 @@ not_in_catalogue(const struct place *p, const char *path)
 	    quoted_bytes(p->path, p->len), p->medium, why.data);
 }
 
+/*
+ * "path:stream", where nothing has that path: as look_up(), or -1: there is no
+ * such stream.
+ */
+static int
+look_up_stream(const struct place *p)
+{
+	const char *colon = memrchr(p->path, ':', p->len);
+	size_t len = colon ? (size_t)(colon - p->path) : 0;
+	char *path, *name, *sql;
+	PGresult *res;
+	int status = -1;
+
+	if (!colon)
+		return -1;
+	path = db_bytea(p->path, len);
+	name = db_bytea(colon + 1, p->len - len - 1);
+	sql = sql_for(sql_cat_stream, p->medium);
+	res = db_query(db, sql, path, name);
+	if (!res)
+		db_die("could not look up %s", quoted_bytes(p->path, p->len));
+	if (PQntuples(res) > 0 && PQgetisnull(res, 0, 1))
+		die(EXIT_FAILED, "%s is not stored: %s",
+		    quoted_bytes(p->path, p->len), db_text_null(res, 0, 2) ?
+		    db_text_null(res, 0, 2) : db_text(res, 0, 0));
+	if (PQntuples(res) > 0) {
+		strncat(id, db_text(res, 0, 1), STORE_ID);
+		status = db_text_null(res, 0, 2) ? EXIT_PARTIAL : EXIT_DONE;
+		if (status)
+			warn("%s: %s", quoted_bytes(p->path, p->len),
+			    db_text_null(res, 0, 2));
+	}
+	PQclear(res);
+	free(sql);
+	free(name);
+	free(path);
+	return status;
+}
+
 /* Its blob to id; EXIT_PARTIAL if bytes of it are lost, else EXIT_DONE. */
 static int
 look_up(const struct place *p)
@@ -78,8 +117,15 @@ look_up(const struct place *p)
 
 	if (!res)
 		db_die("could not look up %s", quoted_bytes(p->path, p->len));
-	if (PQntuples(res) == 0)
-		not_in_catalogue(p, path);
+	if (PQntuples(res) == 0) {
+		damaged = look_up_stream(p);
+		if (damaged < 0)
+			not_in_catalogue(p, path);
+		PQclear(res);
+		free(sql);
+		free(path);
+		return damaged;
+	}
 	if (PQgetisnull(res, 0, 2)) {
 		content_why_not(&why, *db_text(res, 0, 0), db_text(res, 0, 1),
 		    db_text_null(res, 0, 3), db_text_null(res, 0, 4));

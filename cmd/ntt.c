@@ -70,6 +70,7 @@ static const struct {
 	{ "loader", "a .raw list into the catalogue" },
 	{ "copier", "one worker: read, hash, store, link" },
 	{ "copy-workers", "several copiers" },
+	{ "streams", "streams of NTFS and resource forks, from an image" },
 	{ "stop-workers", "stop running copiers" },
 	{ "archiver", "image, list and logs into a verified archive" },
 	{ "mark-excluded", "apply ignore patterns after loading" },

@@ -23,6 +23,35 @@ FROM
 WHERE
 	p.path = $1::bytea;
 
+-- The named stream $2 of path $1: its status, its blob, what of it is lost or why
+-- it could not be read.
+PREPARE cat_stream AS
+SELECT
+	s.status,
+	s.blobid,
+	(
+		SELECT
+			o.detail
+		FROM
+			omission o
+		WHERE
+			o.medium_hash = :'medium'
+			AND o.dev = s.dev
+			AND o.ino = s.ino
+			AND o.kind IN ('stream_unread', 'stream_damaged')
+			AND right(encode(o.path, 'hex'), 2 * octet_length($2::bytea) + 2) = '3a' || encode($2, 'hex')
+			AND (o.settled_at IS NULL
+				OR o.reason IS NOT NULL)
+		LIMIT 1)
+FROM
+	:"path" p
+	JOIN inode_stream s ON s.medium_hash = :'medium'
+		AND s.dev = p.dev
+		AND s.ino = p.ino
+WHERE
+	p.path = $1::bytea
+	AND s.name = $2;
+
 -- Why path $2 of medium $1 is not in the catalogue.
 PREPARE cat_omission AS
 SELECT

@@ -219,13 +219,14 @@ WHERE x.medium_hash = :'medium'
 	AND x.dev = r.dev
 	AND x.ino = r.ino;
 
--- Streams likewise.
+-- Those that are streams likewise.  What has no such name is ntt-streams's.
 PREPARE copier_forget_streams AS
 DELETE FROM inode_stream x USING unnest($1::bigint[], $2::bigint[]) AS r(dev,
 	ino)
 WHERE x.medium_hash = :'medium'
 	AND x.dev = r.dev
-	AND x.ino = r.ino;
+	AND x.ino = r.ino
+	AND substring(x.name FOR 6) = 'xattr:';
 
 -- What could not be read of them is looked at again.
 PREPARE copier_settle_xattrs AS

@@ -19,7 +19,14 @@ SELECT
 		FROM
 			blob_medium b
 		WHERE
-			b.blobid = $2)
+			b.blobid = $2
+		UNION ALL
+		SELECT
+			s.medium_hash
+		FROM
+			inode_stream s
+		WHERE
+			s.blobid = $2)
 FROM
 	medium
 	LEFT JOIN loaded l USING (medium_hash)
@@ -124,6 +131,87 @@ FROM
 WHERE ($1::bytea IS NULL
 	OR p.path = $1
 	OR substring(p.path FOR octet_length($1) + 1) = $1 || '\x2f'::bytea);
+
+-- Named streams whose contents are asked for: path, a colon, name.  Parameters as
+-- in find_entries; a stream has the time of its file, and no MIME type.
+PREPARE find_streams AS
+SELECT
+	p.path || '\x3a'::bytea || s.name,
+	'f',
+	i.mode,
+	1,
+	s.size,
+	i.mtime,
+	s.status,
+	s.blobid,
+	NULL,
+	EXISTS (
+		SELECT
+		FROM
+			omission o
+		WHERE
+			o.medium_hash = :'medium'
+			AND o.dev = s.dev
+			AND o.ino = s.ino
+			AND o.kind = 'stream_damaged'
+			AND o.path = p.path || '\x3a'::bytea || s.name),
+	p.exclude_reason
+FROM
+	inode_stream s
+	JOIN :"inode" i ON i.dev = s.dev
+		AND i.ino = s.ino
+	JOIN :"path" p ON p.dev = s.dev
+		AND p.ino = s.ino
+WHERE
+	s.medium_hash = :'medium'
+	AND substring(s.name FOR 6) <> 'xattr:'
+	AND s.blobid IS NOT NULL
+	AND ($1::bytea IS NULL
+		OR p.path = $1
+		OR substring(p.path FOR octet_length($1) + 1) = $1 || '\x2f'::bytea)
+	AND ($2::bytea IS NULL
+		OR position($2 IN p.path || '\x3a'::bytea || s.name) > 0)
+	AND ($3::text IS NULL
+		OR position('f' IN $3) > 0)
+	AND $4::text IS NULL
+	AND ($5::bigint IS NULL
+		OR s.size >= $5)
+	AND ($6::bigint IS NULL
+		OR s.size <= $6)
+	AND ($7::bigint IS NULL
+		OR i.mtime >= $7)
+	AND ($8::bigint IS NULL
+		OR i.mtime < $8)
+	AND ($9::text IS NULL
+		OR s.blobid = $9)
+	AND $10::boolean IS NULL
+	AND $11::boolean IS NULL
+	AND ($12::boolean IS NULL
+		OR NOT EXISTS (
+			SELECT
+			FROM
+				inode o
+			WHERE
+				o.blobid = s.blobid
+				AND o.medium_hash <> :'medium'))
+	AND ($13::text IS NULL
+		OR s.blobid IN (
+			SELECT
+				t.blobid
+			FROM
+				content_text t
+			WHERE
+				t.words @@ websearch_to_tsquery('simple', $13)))
+	AND ($14::text IS NULL
+		OR s.blobid IN (
+			SELECT
+				f.blobid
+			FROM
+				content_fact f
+			WHERE
+				f.tool = $14
+				AND ($15::bytea IS NULL
+					OR position($15 IN f.output) > 0)));
 
 -- What was met on a medium and is not in its list.  $1 and $2 as above.
 PREPARE find_omissions AS

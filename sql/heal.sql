@@ -102,7 +102,15 @@ WHERE
 		FROM
 			:"inode"
 		WHERE
-			blobid IS NOT NULL)
+			blobid IS NOT NULL
+		UNION ALL
+		SELECT
+			blobid
+		FROM
+			inode_stream
+		WHERE
+			medium_hash = :'medium'
+			AND blobid IS NOT NULL)
 ORDER BY
 	blobid COLLATE "C";
 

@@ -184,7 +184,23 @@ coalesce(sum(size) FILTER (WHERE fs_type = 'f'), 0),
 	SELECT
 		coalesce(sum(size), 0)
 	FROM
-		contents)
+		contents),
+(
+	SELECT
+		count(*)
+	FROM
+		inode_stream
+	WHERE
+		medium_hash = $1
+		AND substring(name FOR 6) <> 'xattr:'),
+(
+	SELECT
+		coalesce(sum(size), 0)
+	FROM
+		inode_stream
+	WHERE
+		medium_hash = $1
+		AND substring(name FOR 6) <> 'xattr:')
 FROM
 	:"inode";
 
@@ -283,3 +299,42 @@ PREPARE orchestrator_forget AS
 DELETE FROM medium
 WHERE medium_hash = $1
 	AND enum_done IS NULL;
+
+-- Has the medium volumes whose files have named streams?  As long as its volumes
+-- are not known it may have.
+PREPARE orchestrator_has_streams AS
+SELECT
+	EXISTS (
+		SELECT
+		FROM
+			medium_partition
+		WHERE
+			medium_hash = $1
+			AND filesystem IN ('ntfs', 'hfs', 'hfsplus'))
+	OR NOT EXISTS (
+		SELECT
+		FROM
+			medium_partition
+		WHERE
+			medium_hash = $1);
+
+-- Were they looked for since it was listed?
+PREPARE orchestrator_streams AS
+SELECT
+	coalesce(streams_done >= enum_done, FALSE)
+FROM
+	medium
+WHERE
+	medium_hash = $1;
+
+-- And are some of them left out?
+PREPARE orchestrator_streams_left AS
+SELECT
+	EXISTS (
+		SELECT
+		FROM
+			omission
+		WHERE
+			medium_hash = $1
+			AND settled_at IS NULL
+			AND seen_by = 'ntt-streams');

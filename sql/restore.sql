@@ -17,6 +17,29 @@ FROM
 WHERE
 	p.path = ANY ($1::bytea[]);
 
+-- Which of the paths $1 are named streams of files, and how long the path of each
+-- file is.
+PREPARE restore_streams AS
+SELECT
+	p.path || '\x3a'::bytea || s.name,
+	octet_length(p.path)
+FROM
+	inode_stream s
+	JOIN :"inode" i ON i.dev = s.dev
+		AND i.ino = s.ino
+	JOIN :"path" p ON p.dev = s.dev
+		AND p.ino = s.ino
+WHERE
+	s.medium_hash = :'medium'
+	AND i.fs_type <> 'd'
+	AND p.path || '\x3a'::bytea || s.name = ANY ($1::bytea[])
+	AND NOT EXISTS (
+		SELECT
+		FROM
+			:"path" q
+		WHERE
+			q.path = p.path || '\x3a'::bytea || s.name);
+
 -- Everything at the paths $1 and in the ranges $2, parents first: see
 -- enum column of plan.c.  Attributes and streams are one bytea each, with the
 -- length of every part before it.

@@ -11,12 +11,21 @@ SELECT
 	b.size,
 	b.last_checked,
 	b.blobid IS NOT NULL AS has_row
-FROM ( SELECT DISTINCT
+FROM (
+	SELECT
 		blobid
 	FROM
 		:"inode"
 	WHERE
-		blobid IS NOT NULL) i
+		blobid IS NOT NULL
+	UNION
+	SELECT
+		blobid
+	FROM
+		inode_stream
+	WHERE
+		medium_hash = :'medium'
+		AND blobid IS NOT NULL) i
 	LEFT JOIN blobs b ON b.blobid = i.blobid;
 
 -- For ids from a file: COPY verify_list FROM STDIN, then verify_set_list.

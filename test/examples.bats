@@ -169,7 +169,7 @@ try() {
 	[ -f www/index.html ] && [ -f box7/bagit.txt ]
 }
 
-@test "ntt-note(1), ntt-browse(1), ntt-find(1), ntt-each(1), ntt-cat(1), ntt-restore(1), ntt-heal(1), ntt-remove(1)" {
+@test "ntt-note(1), ntt-browse(1), ntt-find(1), ntt-each(1), ntt-cat(1), ntt-restore(1), ntt-streams(1), ntt-heal(1), ntt-remove(1)" {
 	need_loop
 	mkdir -p box/letters box/p2/photos unpacked
 	echo dear >box/letters/mother.doc
@@ -215,6 +215,8 @@ try() {
 	rm -f disk.img disk.map
 	try ntt-restore.1 '*--image*'
 	cmp newest.img disk.img
+	rm -f disk.img disk.map
+	HASH=$(ntt-identify -q newest.img) try ntt-streams.1 '*'
 	try ntt-heal.1 '*'
 	try ntt-remove.1 '*'
 }

@@ -79,7 +79,7 @@ static const struct prog_option options[] = {
 		"copiers (default: the CPUs, at most 16; 1 on a rotating disk)",
 		OPT_UINT(&opt.workers, 1, MOST_WORKERS) },
 	{ 0, "stop-after", "STAGE",
-		"register, image, mount, load, copy, unmount, archive or catalogue",
+		"register, image, mount, load, copy, streams, unmount, archive or catalogue",
 		OPT_TEXT(&opt.stop_after) },
 	{ 0, "plan", NULL, "print every command and run nothing",
 		OPT_FLAG(&opt.plan) },
@@ -359,6 +359,29 @@ copy_run(void)
 	    status;
 }
 
+/* The streams were looked for in this run. */
+static int looked;
+
+/* What could not be read of an image may be readable now. */
+static int
+streams_done(void)
+{
+	return run_medium_streams(&medium, db) && (looked ||
+	    !run_medium_streams_incomplete(&medium, db) ||
+	    access(medium.path, R_OK) < 0);
+}
+
+static int
+streams_run(void)
+{
+	struct run_command c;
+
+	run_command_init(&c, "ntt-streams");
+	run_command_arg(&c, medium.hash);
+	looked = 1;
+	return do_command(&c);
+}
+
 static int
 unmount_done(void)
 {
@@ -435,6 +458,14 @@ needs_mount(void)
 	return medium.is_image && (!db || !load_done() || !copy_done());
 }
 
+/* An archive that was made before is whole: it has the image. */
+static int
+wants_streams(void)
+{
+	return medium.is_image && (db ? run_medium_has_streams(&medium, db) &&
+	    !archive_done() : 1);
+}
+
 static int
 wants_unmount(void)
 {
@@ -486,6 +517,7 @@ static const struct stage {
 	{ "mount", needs_mount, mount_done, mount_run },
 	{ "load", always, load_done, load_run },
 	{ "copy", always, copy_done, copy_run },
+	{ "streams", wants_streams, streams_done, streams_run },
 	{ "unmount", wants_unmount, unmount_done, unmount_run },
 	{ "archive", wants_archive, archive_done, archive_run },
 	{ "catalogue", wants_catalogue, catalogue_done, catalogue_run },

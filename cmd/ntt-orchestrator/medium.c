@@ -352,6 +352,24 @@ run_medium_moved(const struct run_medium *m, PGconn *db)
 }
 
 int
+run_medium_has_streams(const struct run_medium *m, PGconn *db)
+{
+	return truth(m, db, sql_orchestrator_has_streams);
+}
+
+int
+run_medium_streams(const struct run_medium *m, PGconn *db)
+{
+	return truth(m, db, sql_orchestrator_streams);
+}
+
+int
+run_medium_streams_incomplete(const struct run_medium *m, PGconn *db)
+{
+	return truth(m, db, sql_orchestrator_streams_left);
+}
+
+int
 run_medium_archived(const struct run_medium *m, PGconn *db, struct buf *why)
 {
 	PGresult *res = must(db_query(db, sql_orchestrator_archive, m->hash),

@@ -56,6 +56,14 @@ int run_medium_loaded(const struct run_medium *m, PGconn *db,
 	struct buf *why);
 int run_medium_copied(const struct run_medium *m, PGconn *db,
 	struct buf *why);
+/*
+ * Volumes of it have files with named streams, or it is not known which volumes
+ * it has; all of them were looked for since it was listed; and some are left
+ * out.
+ */
+int run_medium_has_streams(const struct run_medium *m, PGconn *db);
+int run_medium_streams(const struct run_medium *m, PGconn *db);
+int run_medium_streams_incomplete(const struct run_medium *m, PGconn *db);
 int run_medium_archived(const struct run_medium *m, PGconn *db,
 	struct buf *why);
 

@@ -57,6 +57,9 @@ print_contents(const struct run_medium *m, PGconn *db)
 	    num_grouped(cell(res, 2)));
 	line("contents", "%s different, %s", num_grouped(cell(res, 4)),
 	    num_bytes(cell(res, 10)));
+	if (cell(res, 11))
+		line("streams", "%s, %s", num_grouped(cell(res, 11)),
+		    num_bytes(cell(res, 12)));
 	if (cell(res, 5))
 		line("excluded", "%s", num_grouped(cell(res, 5)));
 	line("failed", "%s", num_grouped(cell(res, 6)));

@@ -400,6 +400,8 @@ gather(void)
 		places_add(&places, db, &names, opt.medium, "", 0);
 	place_names_free(&names);
 	places_sort(&places);
+	if (places_of_streams(&places, db) < 0)
+		db_die("could not look for named streams");
 	if (places.count == 0)
 		die(EXIT_FAILED, "%s has no places", quoted(opt.files_from));
 }

@@ -8,6 +8,10 @@
 
 #include "base/buf.h"
 #include "base/diag.h"
+#include "catalogue/db.h"
+#include "catalogue/medium.h"
+#include "catalogue/pgarray.h"
+#include "sql/statements.h"
 
 /* The order of bytea. */
 static int
@@ -106,6 +110,72 @@ places_of(const struct places *p, size_t first)
 	    part.list[part.count].place.medium, part.list[0].place.medium))
 		part.count++;
 	return part;
+}
+
+/* Of one medium: what was met is cut. */
+static int
+cut_streams(struct places *of, PGconn *db)
+{
+	const char *medium = of->list[0].place.medium, *param;
+	struct pgarray paths;
+	int len, format = 1, row;
+	struct buf path = BUF_INIT;
+	PGresult *res = NULL;
+	char *sql;
+	size_t i, *cut;
+
+	pgarray_init(&paths, PGARRAY_BYTEA);
+	for (i = 0; i < of->count; i++)
+		if (memchr(of->list[i].place.path, ':', of->list[i].place.len))
+			pgarray_bytes(&paths, of->list[i].place.path,
+			    of->list[i].place.len);
+	if (paths.count > 0 && medium_loaded(db, medium) == 1) {
+		param = pgarray_param(&paths, &len);
+		sql = sql_for(sql_restore_streams, medium);
+		res = db_check(db, db_exec_params(db, sql, 1, NULL, &param,
+		    &len, &format, 0));
+		free(sql);
+		if (!res) {
+			pgarray_free(&paths);
+			return -1;
+		}
+	}
+	pgarray_free(&paths);
+	/* they stay in their order until all were looked up */
+	cut = xcalloc(of->count, sizeof *cut);
+	for (row = 0; res && row < PQntuples(res); row++) {
+		buf_reset(&path);
+		if (db_bytea_value(res, row, 0, &path) < 0)
+			continue;
+		i = places_index(of, path.data, path.len);
+		if (i < of->count)
+			cut[i] = 1 + (size_t)db_int(res, row, 1);
+	}
+	for (i = 0; i < of->count; i++) {
+		if (cut[i] > 0) {
+			of->list[i].place.len = cut[i] - 1;
+			of->list[i].place.path[cut[i] - 1] = '\0';
+		}
+	}
+	free(cut);
+	buf_free(&path);
+	PQclear(res);
+	return 0;
+}
+
+int
+places_of_streams(struct places *p, PGconn *db)
+{
+	struct places of;
+	size_t i;
+
+	for (i = 0; i < p->count; i += of.count) {
+		of = places_of(p, i);
+		if (cut_streams(&of, db) < 0)
+			return -1;
+	}
+	places_sort(p);
+	return 0;
 }
 
 int

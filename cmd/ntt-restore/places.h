@@ -27,6 +27,11 @@ void places_add(struct places *p, PGconn *db, struct place_names *names,
 void places_read(struct places *p, PGconn *db, struct place_names *names,
 	const char *medium, const char *file, int end);
 void places_sort(struct places *p);
+/*
+ * What is no path, but a named stream of a file ("path:stream", as ntt-find has
+ * it), means the file.  Sorts them.  0, or -1 with db_error().
+ */
+int places_of_streams(struct places *p, PGconn *db);
 void places_free(struct places *p);
 
 /* Those of one medium: a part of the list, which stays the owner. */

@@ -12,7 +12,10 @@
 
 enum bounded_rights {
 	BOUNDED_SAME,
-	/* nobody, no new rights; can read keep, compute, and open nothing */
+	/*
+	 * Nobody, no new rights; can read keep, compute, and open nothing.  A
+	 * caller that has given up the rights of root keeps its number.
+	 */
 	BOUNDED_NONE
 };
 

@@ -47,6 +47,12 @@ static const struct {
 	    "files have sizes that cannot be" },
 	{ "known_from_tree", "medium is known from its tree alone",
 	    "media are known from their trees alone" },
+	{ "streams_unread", "volume or file may have more named streams",
+	    "volumes and files may have more named streams" },
+	{ "stream_unread", "named stream could not be read",
+	    "named streams could not be read" },
+	{ "stream_damaged", "named stream has lost bytes",
+	    "named streams have lost bytes" },
 	{ "vanished", "entry vanished before it was read",
 	    "entries vanished before they were read" },
 	/* of inodes, when a person has accepted them */

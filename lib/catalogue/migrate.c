@@ -15,6 +15,7 @@ static const char *const steps[DB_SCHEMA_VERSION] = {
 	sqltext_0006,
 	sqltext_0007,
 	sqltext_0008,
+	sqltext_0009,
 };
 
 int

@@ -10,6 +10,7 @@ extern const char sqltext_0005[];
 extern const char sqltext_0006[];
 extern const char sqltext_0007[];
 extern const char sqltext_0008[];
+extern const char sqltext_0009[];
 extern const char sqltext_sanity_checks[];
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sig.h"
 #include "catalogue/db.h"
 #include "sql/statements.h"
 
@@ -69,15 +70,16 @@ search_copies(PGconn *db, const char *fewest, const char *most)
 
 /* One condition more, for who asks for copies: others need no table. */
 static const char and_copies[] =
-    " AND i.blobid IN (SELECT blobid FROM find_copies)";
+    " AND %c.blobid IN (SELECT blobid FROM find_copies)";
 /* And for who knows candidates. */
 static const char and_hits[] =
     " AND (p.dir, p.path) IN (SELECT * FROM unnest($16::bigint[], "
     "$17::bytea[]))";
 
-int
-search_entries(PGconn *db, const char *medium, const struct tests *t,
-    void (*take)(const struct found *e))
+/* The statement, whose contents are those of the table it calls so. */
+static int
+ask_all(PGconn *db, const char *statement, char table, const char *medium,
+    const struct tests *t, void (*take)(const struct found *e))
 {
 	enum { PARAMS = 17 };
 	int lengths[PARAMS] = { 0 }, formats[PARAMS] = { 0 };
@@ -87,9 +89,9 @@ search_entries(PGconn *db, const char *medium, const struct tests *t,
 		t->missing ? "t" : NULL, t->only_here ? "t" : NULL,
 		t->words, t->fact, t->fact_text
 	};
-
-	char *sql = xasprintf("%s%s%s", sql_find_entries,
-	    t->copies ? and_copies : "", t->hits ? and_hits : "");
+	char *copies = t->copies ? xasprintf(and_copies, table) : xstrdup("");
+	char *sql = xasprintf("%s%s%s", statement, copies,
+	    t->hits ? and_hits : "");
 	int n = PARAMS - 2, rc;
 
 	if (t->hits) {
@@ -101,6 +103,18 @@ search_entries(PGconn *db, const char *medium, const struct tests *t,
 	}
 	rc = ask(db, sql, medium, n, params, lengths, formats, take);
 	free(sql);
+	free(copies);
+	return rc;
+}
+
+int
+search_entries(PGconn *db, const char *medium, const struct tests *t,
+    void (*take)(const struct found *e))
+{
+	int rc = ask_all(db, sql_find_entries, 'i', medium, t, take);
+
+	if (rc == 0 && (t->blob || t->words || t->fact))
+		rc = ask_all(db, sql_find_streams, 's', medium, t, take);
 	return rc;
 }
 
@@ -157,7 +171,8 @@ search_paths(PGconn *db, const char *medium, const char *under,
 		}
 		PQclear(res);
 	}
-	if (!more) {
+	/* after a signal nothing is waited for: the server may stand still */
+	if (!more && !sig_caught()) {
 		cancel(db);
 		rc = drain(db, 1);
 	}

@@ -43,7 +43,8 @@ struct found {
 int search_copies(PGconn *db, const char *fewest, const char *most);
 
 /*
- * Every entry is given to take(), valid until it returns; or, of what was met
+ * Every entry is given to take(), valid until it returns, and, where contents
+ * are asked for, every named stream as a file "path:stream"; or, of what was met
  * and is not in the list of the medium, every omission, which the first two
  * tests apply to.  0, or -1 with db_error().
  */

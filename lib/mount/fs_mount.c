@@ -40,8 +40,9 @@ static const struct {
 	{ "xfs", "xfs", "norecovery,nouuid", NULL, NULL, NULL },
 	/* what has copies is read without the other devices */
 	{ "btrfs", "btrfs", "rescue=nologreplay,degraded", NULL, NULL, NULL },
-	{ "ntfs", "ntfs3", "", "ntfs-3g", FUSE_SAFE ",norecover",
-	    "ntfs-3g" },
+	/* streams up to 64 KiB are no attributes: ntt-streams takes all */
+	{ "ntfs", "ntfs3", "", "ntfs-3g", FUSE_SAFE
+	    ",norecover,streams_interface=none", "ntfs-3g" },
 	{ "vfat", "vfat", "fmask=0022,dmask=0022,utf8", NULL, NULL, NULL },
 	{ "exfat", "exfat", "fmask=0022,dmask=0022", "mount.exfat-fuse",
 	    FUSE_SAFE, "exfat-fuse" },
