@@ -6,12 +6,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -395,6 +397,7 @@ do_xattr(struct server *s)
 	const char *path = s->bytes.data, *name = path + strlen(path) + 1;
 	int fd = open_path(s, path, O_PATH), err;
 	ssize_t n = -1;
+	struct statfs fs;
 	char room[64];
 
 	if (s->r.op == GUEST_XGET && name > path + s->bytes.len)
@@ -410,7 +413,8 @@ do_xattr(struct server *s)
 	}
 	err = n < 0 ? errno : 0;
 	/* ntfs-3g that shows no streams says so of files */
-	if (s->r.op == GUEST_XLIST && err == EINVAL)
+	if (s->r.op == GUEST_XLIST && err == EINVAL &&
+	    fstatfs(fd, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC)
 		err = EOPNOTSUPP;
 	if (n > 0)
 		s->out.len += (size_t)n;
