@@ -296,6 +296,25 @@ FROM
 		size,
 		blobid);
 
+-- What else contents are called by.
+PREPARE copier_digests AS
+INSERT INTO content_digest(blobid, algorithm, digest)
+SELECT DISTINCT
+	blobid,
+	algorithm,
+	digest
+FROM
+	unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bytea[]) AS r(dev,
+		ino,
+		blobid,
+		algorithm,
+		digest)
+ORDER BY
+	blobid,
+	algorithm
+ON CONFLICT
+	DO NOTHING;
+
 -- Those that could not be read.
 PREPARE copier_unread AS
 SELECT

@@ -604,7 +604,13 @@ DECLARE names_by_inode NO SCROLL CURSOR FOR
 		i.ctime,
 		i.ctime_ns,
 		i.btime,
-		i.btime_ns
+		i.btime_ns,
+		(
+			SELECT
+				string_agg(c.algorithm || ' ' || encode(c.digest, 'hex'), ' ' ORDER BY c.algorithm)
+			FROM content_digest c
+			WHERE
+				c.blobid = i.blobid)
 	FROM
 		:"inode" i
 		JOIN :"path" p USING (dev, ino)
@@ -655,7 +661,13 @@ DECLARE names_by_blob NO SCROLL CURSOR FOR
 		i.ctime,
 		i.ctime_ns,
 		i.btime,
-		i.btime_ns
+		i.btime_ns,
+		(
+			SELECT
+				string_agg(c.algorithm || ' ' || encode(c.digest, 'hex'), ' ' ORDER BY c.algorithm)
+			FROM content_digest c
+			WHERE
+				c.blobid = i.blobid)
 	FROM
 		:"inode" i
 		JOIN :"path" p USING (dev, ino)

@@ -532,3 +532,32 @@ teardown() {
 	[ "$(count "status = 'success'")" = 4 ]
 	check_store
 }
+
+@test "NTT_DIGESTS: what the field calls contents by, in the catalogue and in DFXML" {
+	mkdir "$T/src"
+	echo small >"$T/src/small"
+	: >"$T/src/empty"
+	head -c 5000000 /dev/urandom >"$T/src/large"
+	cp "$T/src/large" "$T/src/twice"
+	load_tree "$T/src"
+	NTT_DIGESTS=sha256,sha3 expect 64 ntt-copier -q -m $M
+	has "$stderr" '"sha3" is none of'
+	NTT_DIGESTS='sha256, md5' expect 0 ntt-copier -q -m $M
+	for f in small empty large; do
+		for a in md5 sha256; do
+			[ "$(sql "SELECT encode(digest, 'hex') FROM content_digest
+				WHERE blobid = '$(b3sum --no-names <"$T/src/$f")'
+				AND algorithm = '$a'")" = \
+				"$("${a}sum" <"$T/src/$f" | cut -d' ' -f1)" ]
+		done
+	done
+	[ "$(sql 'SELECT count(*) FROM content_digest')" = 6 ]
+	ntt-report --dfxml $M >"$T/dfxml"
+	grep -q "<hashdigest type=\"sha256\">$(sha256sum <"$T/src/small" |
+		cut -d' ' -f1)</hashdigest>" "$T/dfxml"
+	# of contents that were stored before, when they are read again
+	NTT_DIGESTS=sha1 expect 0 ntt-copier -q -m $M
+	ntt-enum -q "$T/src" feed0000 - | ntt-loader -q - feed0000 >/dev/null
+	NTT_DIGESTS=sha1 expect 0 ntt-copier -q -m feed0000
+	[ "$(sql "SELECT count(*) FROM content_digest WHERE algorithm = 'sha1'")" = 3 ]
+}

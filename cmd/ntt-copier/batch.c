@@ -87,6 +87,7 @@ item_free(struct copy_batch *b, struct copy_item *item)
 	free(item->damage);
 	free(item->stream);
 	meta_free(item->r.meta);
+	free(item->r.digests);
 }
 
 static void

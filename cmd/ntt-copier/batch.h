@@ -66,7 +66,7 @@ int copy_batch_pending(const struct copy_batch *b, const char *id);
 /*
  * Takes over a result.  temp: the blob, or fd -1.  paths: names it gets in the
  * archived tree (link: the target of a symbolic link, or NULL), taken over
- * too, and so is r->meta.  Strings of r are copied.
+ * too, and so are r->meta and r->digests.  Strings of r are copied.
  */
 void copy_batch_add(struct copy_batch *b, const struct queue_result *r,
 	struct store_temp *temp, struct queue_path *paths, int path_count,

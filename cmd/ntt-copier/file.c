@@ -248,9 +248,11 @@ stream(struct copy_reader *r, int fd, size_t have, struct store_temp *temp,
 	ssize_t n = (ssize_t)have;
 
 	blake3_hasher_init(&h);
+	digests_begin(r->digests);
 	out->size = 0;
 	for (;;) {
 		blake3_hasher_update(&h, r->buf, (size_t)n);
+		digests_add(r->digests, r->buf, (size_t)n);
 		if (temp && write_buffer(r, temp->fd, (size_t)n, out->size,
 		    sparse) < 0)
 			return store_failed(r, out);
@@ -286,11 +288,14 @@ check_end(struct copy_reader *r, int fd, const struct stat *st,
 	    now.st_mtim.tv_sec != st->st_mtim.tv_sec ||
 	    now.st_mtim.tv_nsec != st->st_mtim.tv_nsec) {
 		out->unstable = 1;
-		return r->settle ? outcome :
-		    source_failed(r, out, COPY_CHANGED, ESTALE);
+		if (!r->settle)
+			return source_failed(r, out, COPY_CHANGED, ESTALE);
+		out->digests = digests_end(r->digests);
+		return outcome;
 	}
 	if (out->size < (uint64_t)st->st_size)
 		return source_failed(r, out, COPY_SHORT, EIO);
+	out->digests = digests_end(r->digests);
 	return outcome;
 }
 
@@ -347,6 +352,7 @@ copy_file(struct copy_reader *r, int fd, const struct stat *st,
 
 	out->temp.fd = -1;
 	out->err = out->heals = out->unstable = out->taken_over = 0;
+	out->digests = NULL;
 	out->size = 0;
 	r->zeroed = 0;
 	r->size = (uint64_t)st->st_size;
@@ -355,9 +361,12 @@ copy_file(struct copy_reader *r, int fd, const struct stat *st,
 		return source_failed(r, out, COPY_SOURCE_FAILED, errno);
 	if (r->look)
 		r->look(r->arg, r->buf, (size_t)n);
-	if (n < COPY_BUFFER)
+	if (n < COPY_BUFFER) {
+		digests_begin(r->digests);
+		digests_add(r->digests, r->buf, (size_t)n);
 		return check_end(r, fd, st, copy_bytes(r, r->buf, (size_t)n,
 		    out), out);
+	}
 	return check_end(r, fd, st, copy_large(r, fd, (size_t)n, st,
 	    likely_known, out), out);
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "store/store.h"
+#include "digests.h"
 
 struct copy_reader {
 	struct store *store;
@@ -30,6 +31,7 @@ struct copy_reader {
 	void (*look)(void *arg, const char *head, size_t len);
 	/* asked between buffers of a large file: nonzero stops it (EINTR) */
 	int (*stop)(void);
+	struct digests *digests;	/* to be computed, too */
 	uint64_t waited_ns;	/* for the source, so far */
 	/*
 	 * What cannot be read becomes zeros, as in an image; zeroed: how many
@@ -63,6 +65,7 @@ struct copied {
 	int unstable;		/* it changed meanwhile, and was to be settled */
 	int taken_over;		/* nothing was read */
 	int err;		/* errno, for the failures */
+	struct queue_digests *digests;	/* of copy_file(), NEW or KNOWN; or NULL */
 };
 
 /*

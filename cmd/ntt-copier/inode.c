@@ -60,6 +60,7 @@ copier_init(struct copier *c, struct queue *q, int paranoid,
 		.look = look,
 		.arg = c,
 		.stop = stop,
+		.digests = &c->digests,
 	};
 	if (!c->reader.buf)
 		return -1;
@@ -87,6 +88,7 @@ copier_free(struct copier *c)
 		close(c->kmsg);
 	if (c->magic)
 		magic_close(c->magic);
+	digests_free(&c->digests);
 	memset(c, 0, sizeof *c);
 }
 
@@ -298,7 +300,8 @@ add_copied(struct copier *c, struct queue_inode *inode,
 	struct queue_result r = { .status = QUEUE_SUCCESS,
 		.blobid = done->id, .blob_size = done->size,
 		.mime_type = c->mime, .damage = damage, .has_meta = 1,
-		.meta = meta, .taken_over = done->taken_over };
+		.meta = meta, .digests = done->digests,
+		.taken_over = done->taken_over };
 	char *note = done->unstable ? xasprintf("unstable: it changed "
 	    "whenever it was read, %llu bytes are what the last reading gave",
 	    (unsigned long long)done->size) : c->live ?
@@ -477,6 +480,7 @@ copy_regular(struct copier *c, struct queue_inode *inode, int fd,
 	if (store_large(c, inode, meta) < 0) {
 		store_temp_discard(&c->store, &done.temp);
 		meta_free(meta);
+		free(done.digests);
 		free(damage);
 		return -1;
 	}

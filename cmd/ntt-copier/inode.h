@@ -11,6 +11,7 @@
 #include "store/archived.h"
 #include "batch.h"
 #include "damage.h"
+#include "digests.h"
 #include "doubt.h"
 #include "error.h"
 #include "events.h"
@@ -27,6 +28,7 @@ struct copier {
 	struct copy_reader reader;
 	struct copy_batch batch;
 	struct doubt doubt;
+	struct digests digests;
 	magic_t magic;		/* NULL: no MIME types */
 	int mime_now;		/* determine them while the bytes are here */
 	int health_known;	/* the medium has a map */

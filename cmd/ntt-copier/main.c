@@ -674,6 +674,8 @@ open_magic(void)
 static void
 parse_options(int argc, char **argv)
 {
+	char *wrong;
+
 	prog_start(&prog, argc, argv);
 	prog_options(options);
 	opt.medium = prog_need_medium(0, 0);
@@ -681,6 +683,10 @@ parse_options(int argc, char **argv)
 	prog_config();
 	recheck_days = num_arg("NTT_RECHECK", config_get(CONFIG_RECHECK), 0,
 	    36500);
+	wrong = digests_init(&copier.digests, config_get(CONFIG_DIGESTS));
+	if (wrong)
+		die(EXIT_USAGE, "NTT_DIGESTS: %s is none of md5, sha1 and "
+		    "sha256", quoted(wrong));
 }
 
 /* Refusals that change nothing. */

@@ -19,6 +19,8 @@ static const uint32_t row_types[QUEUE_ROWS][QUEUE_ROWS_COLUMNS] = {
 		PGARRAY_INT8, PGARRAY_TEXT },
 	[QUEUE_UNREAD] = { PGARRAY_INT8, PGARRAY_INT8, PGARRAY_BYTEA,
 		PGARRAY_INT4, PGARRAY_TEXT },
+	[QUEUE_DIGESTS] = { PGARRAY_INT8, PGARRAY_INT8, PGARRAY_TEXT,
+		PGARRAY_TEXT, PGARRAY_BYTEA },
 };
 
 static void
@@ -103,6 +105,21 @@ add_meta(struct queue_batch *b, const struct queue_result *r)
 		pgarray_bytes(&columns[2], m->path, m->path_len);
 		pgarray_int4(&columns[3], m->unread_err);
 		pgarray_text(&columns[4], m->unread);
+	}
+}
+
+static void
+add_digests(struct queue_batch *b, const struct queue_result *r)
+{
+	const struct queue_digests *d = r->digests;
+	size_t i;
+
+	for (i = 0; i < d->count; i++) {
+		struct pgarray *columns = row(b, QUEUE_DIGESTS, r);
+
+		pgarray_text(&columns[2], r->blobid);
+		pgarray_text(&columns[3], d->names[i]);
+		pgarray_bytes(&columns[4], d->bytes[i], d->sizes[i]);
 	}
 }
 
@@ -205,6 +222,8 @@ queue_batch_add(struct queue_batch *b, const struct queue_result *r)
 	}
 	if (r->has_meta && r->status == QUEUE_SUCCESS)
 		add_meta(b, r);
+	if (r->digests && r->status == QUEUE_SUCCESS)
+		add_digests(b, r);
 	pgarray_int8(&b->dev, r->dev);
 	pgarray_int8(&b->ino, r->ino);
 	pgarray_text(&b->status, statuses[r->status]);
@@ -345,6 +364,7 @@ send_meta(struct queue *q, struct queue_batch *b)
 		{ QUEUE_XATTRS, sql_copier_xattrs },
 		{ QUEUE_STREAMS, sql_copier_streams },
 		{ QUEUE_UNREAD, sql_copier_unread },
+		{ QUEUE_DIGESTS, sql_copier_digests },
 	};
 	size_t i;
 	int rc = 0;

@@ -13,7 +13,7 @@ enum { FETCH = 2000 };
 
 enum { INO, NLINK, SIZE, MTIME, TYPE, STATUS, ERROR, BLOBID, MIME, DAMAGE,
 	EXCLUDED, PATH, MODE, UID, GID, MTIME_NS, ATIME, ATIME_NS, CTIME,
-	CTIME_NS, BTIME, BTIME_NS };
+	CTIME_NS, BTIME, BTIME_NS, DIGESTS };
 
 static int
 count_partitions(struct export *e, const char *medium)
@@ -128,6 +128,7 @@ export_next(struct export *e, struct export_row *row)
 	row->accessed = time_of(e, ATIME, ATIME_NS);
 	row->changed = time_of(e, CTIME, CTIME_NS);
 	row->born = time_of(e, BTIME, BTIME_NS);
+	row->digests = text_or_null(e, DIGESTS);
 	return 1;
 }
 

@@ -22,6 +22,7 @@ struct export_row {
 	char type;			/* f d l b c p s U ? */
 	const char *status, *error;	/* error: its class, or NULL */
 	const char *blobid, *mime;	/* or NULL */
+	const char *digests;		/* "md5 0123… sha1 4567…", or NULL */
 	const char *damage;		/* "4096-10239,…", "" unknown, NULL */
 	const char *path;		/* from the root of the medium */
 	size_t len;

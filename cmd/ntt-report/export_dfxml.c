@@ -118,6 +118,21 @@ put_damage(struct buf *b, const char *ranges)
 	buf_puts(b, "</byte_runs>");
 }
 
+/* "md5 0123… sha1 4567…" */
+static void
+put_digests(struct buf *b, const char *text)
+{
+	while (text && *text) {
+		size_t name = strcspn(text, " ");
+		const char *value = text + name + (text[name] == ' ');
+		size_t len = strcspn(value, " ");
+
+		buf_printf(b, "<hashdigest type=\"%.*s\">%.*s</hashdigest>",
+		    (int)name, text, (int)len, value);
+		text = value + len + (value[len] == ' ');
+	}
+}
+
 static void
 put_bytes(struct buf *b, const struct export_row *row)
 {
@@ -180,6 +195,7 @@ put_file(struct buf *b, const struct export_row *row, uint64_t id)
 	}
 	if (row->damage && *row->damage)
 		put_damage(b, row->damage);
+	put_digests(b, row->digests);
 	if (row->blobid)
 		buf_printf(b, "<hashdigest type=\"OTHER\">%s</hashdigest>"
 		    "<ntt:hash_type>BLAKE3</ntt:hash_type>", row->blobid);

@@ -16,6 +16,7 @@ static const char *const steps[DB_SCHEMA_VERSION] = {
 	sqltext_0007,
 	sqltext_0008,
 	sqltext_0009,
+	sqltext_0010,
 };
 
 int

@@ -75,6 +75,15 @@ struct queue_meta {
 	size_t path_len;
 };
 
+/* Of the contents, besides the blob's id. */
+enum { QUEUE_DIGESTS_MAX = 3 };
+struct queue_digests {
+	size_t count;
+	const char *names[QUEUE_DIGESTS_MAX];	/* "sha256" */
+	unsigned int sizes[QUEUE_DIGESTS_MAX];
+	unsigned char bytes[QUEUE_DIGESTS_MAX][32];
+};
+
 struct queue_result {
 	int64_t dev, ino;
 	enum queue_status status;
@@ -92,6 +101,7 @@ struct queue_result {
 	const char *damage;	/* damage_of(): NULL, "", or lost ranges */
 	int has_meta;		/* meta is all there is to know of the file */
 	struct queue_meta *meta;
+	struct queue_digests *digests;		/* NULL: none */
 	/*
 	 * The blob is not the inode's contents but the stream's of this name;
 	 * only blobid, blob_size, is_new matter then.  NULL: it is.
@@ -138,6 +148,7 @@ enum {
 	QUEUE_XATTRS,		/* and name, value */
 	QUEUE_STREAMS,		/* and name, size, blobid */
 	QUEUE_UNREAD,		/* and path, errno, detail */
+	QUEUE_DIGESTS,		/* and blobid, algorithm, digest */
 	QUEUE_ROWS,
 	QUEUE_ROWS_COLUMNS = 5
 };
