@@ -332,6 +332,14 @@ check_bag() {
 	check_bag "$T/disk"
 }
 
+@test "a bag says whose it is" {
+	NTT_ORGANIZATION='Archive of X' NTT_CONTACT='A. Person <a@example.org>' \
+		expect 0 ntt-report --bagit "$T/bag" "$DISK"
+	grep -qx 'Source-Organization: Archive of X' "$T/bag/bag-info.txt"
+	grep -qx 'Contact-Name: A. Person <a@example.org>' "$T/bag/bag-info.txt"
+	check_bag "$T/bag"
+}
+
 @test "a bag on another file system is copies; what a killed run left goes" {
 	other=$(mktemp -d /dev/shm/ntt-bag.XXXXXX)
 	mkdir -p "$other/bag.partial/data/stale"

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/config.h"
 #include "base/diag.h"
 #include "base/fsutil.h"
 #include "base/json.h"
@@ -475,6 +476,8 @@ write_info(struct making *m)
 		return -1;
 	}
 	fprintf(f, "Bag-Software-Agent: ntt-report %s\n", NTT_VERSION);
+	put_info(f, "Source-Organization", config_get(CONFIG_ORGANIZATION));
+	put_info(f, "Contact-Name", config_get(CONFIG_CONTACT));
 	put_info(f, "Bagging-Date", db_text(res, 0, 2));
 	put_info(f, "External-Identifier", m->medium);
 	put_info(f, "External-Description", db_text(res, 0, 0));

@@ -40,6 +40,8 @@ static const struct {
 	[CONFIG_RECHECK] = { "NTT_RECHECK", NULL, "90", NULL },
 	[CONFIG_COPIES] = { "NTT_COPIES", NULL, "1", NULL },
 	[CONFIG_DIGESTS] = { "NTT_DIGESTS", NULL, "", NULL },
+	[CONFIG_ORGANIZATION] = { "NTT_ORGANIZATION", NULL, "", NULL },
+	[CONFIG_CONTACT] = { "NTT_CONTACT", NULL, "", NULL },
 };
 
 static const char system_file[] = "/etc/ntt/ntt.env";
@@ -71,8 +73,17 @@ config_error(void)
 static int
 is_path(enum config_key key)
 {
-	return key != CONFIG_DB_URL && key != CONFIG_RECHECK &&
-	    key != CONFIG_COPIES && key != CONFIG_DIGESTS;
+	switch (key) {
+	case CONFIG_DB_URL:
+	case CONFIG_RECHECK:
+	case CONFIG_COPIES:
+	case CONFIG_DIGESTS:
+	case CONFIG_ORGANIZATION:
+	case CONFIG_CONTACT:
+		return 0;
+	default:
+		return 1;
+	}
 }
 
 static void
