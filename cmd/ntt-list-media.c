@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/csv.h"
 #include "base/diag.h"
 #include "base/json.h"
 #include "base/num.h"
@@ -123,40 +124,36 @@ print_json(const PGresult *res, int row, int64_t paths, int64_t bytes)
 	buf_free(&b);
 }
 
-/* RFC 4180. */
 static void
 print_csv(const PGresult *res, int row)
 {
-	const char *p;
+	struct buf line = BUF_INIT;
 	size_t i;
 
 	for (i = 0; i < FACTS; i++) {
-		p = fact(res, row, i);
-		if (i)
-			putchar(',');
-		if (!p || facts[i].number) {
-			fputs(p ? p : "", stdout);
-			continue;
-		}
-		putchar('"');
-		for (; *p; p++) {
-			if (*p == '"')
-				putchar('"');
-			putchar(*p);
-		}
-		putchar('"');
+		const char *value = fact(res, row, i);
+
+		if (!value || facts[i].number)
+			csv_bare(&line, value);
+		else
+			csv_text(&line, value, strlen(value));
 	}
-	fputs("\r\n", stdout);
+	csv_end(&line);
+	fputs(line.data, stdout);
+	buf_free(&line);
 }
 
 static void
 print_csv_head(void)
 {
+	struct buf line = BUF_INIT;
 	size_t i;
 
 	for (i = 0; i < FACTS; i++)
-		printf("%s%s", i ? "," : "", facts[i].name);
-	fputs("\r\n", stdout);
+		csv_bare(&line, facts[i].name);
+	csv_end(&line);
+	fputs(line.data, stdout);
+	buf_free(&line);
 }
 
 /* So many digits tell each medium from all others; eight at least. */

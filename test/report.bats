@@ -291,6 +291,26 @@ at() {
 	grep -qF '%0A' "$T/line"
 }
 
+@test "a table for a spreadsheet: every name, and its bytes where it is no text" {
+	expect 0 ntt-report --csv -o "$T/csv" "$PAPERS"
+	python3 - "$T/csv" "$(sql "SELECT count(*) FROM path WHERE
+		medium_hash = '$PAPERS'")" <<-'END'
+	import csv, sys
+	rows = list(csv.DictReader(open(sys.argv[1], newline="")))
+	assert len(rows) == int(sys.argv[2]), len(rows)
+	by = {r["path"]: r for r in rows}
+	letter = by["letters/letter 1994-1.txt"]
+	assert letter["size"] == "4994" and letter["status"] == "success"
+	assert letter["modified"] == "1994-01-11T00:00:00Z", letter
+	assert len(letter["blake3"]) == 64 and not letter["path_hex"]
+	assert "names/new\nline" in by
+	assert not any(p[0] in "=+-@" for p in by)
+	odd = [r for r in rows if r["path_hex"]]
+	assert any(r["path_hex"].endswith("3c623e626f6c64ff2f782e3c693e") for r in odd)
+	END
+	expect 64 ntt-report --csv --dfxml "$PAPERS"
+}
+
 # Every file of a bag is in its manifest with its checksum, and no other.
 check_bag() {
 	(

@@ -28,7 +28,7 @@
 
 static struct {
 	const char *medium, *output, *photo, *bag;
-	int collection, dfxml, bodyfile, hide_restricted;
+	int collection, dfxml, bodyfile, csv, hide_restricted;
 } opt;
 
 static PGconn *db;
@@ -43,6 +43,8 @@ static const struct prog_option options[] = {
 		OPT_FLAG(&opt.dfxml) },
 	{ 0, "bodyfile", NULL, "print a body file of the Sleuth Kit",
 		OPT_FLAG(&opt.bodyfile) },
+	{ 0, "csv", NULL, "print a table of the files for a spreadsheet",
+		OPT_FLAG(&opt.csv) },
 	{ 0, "bagit", "DIR", "make a bag (RFC 8493) of the medium's files",
 		OPT_TEXT(&opt.bag) },
 	{ 0, "photo", "FILE", "a JPEG or PNG of the label, to be embedded",
@@ -56,7 +58,7 @@ static const struct prog prog = {
 	"ntt-report",
 	"[-o FILE] [--photo FILE] MEDIUM\n"
 	"--collection [-o FILE | -o DIR/]\n"
-	"--dfxml | --bodyfile [-o FILE] MEDIUM\n"
+	"--dfxml | --bodyfile | --csv [-o FILE] MEDIUM\n"
 	"--bagit DIR MEDIUM",
 	"Report on a medium or the collection"
 };
@@ -197,6 +199,7 @@ export_medium(const char *name)
 			    quoted(opt.output));
 	}
 	rc = opt.dfxml ? export_dfxml(db, medium, out) :
+	    opt.csv ? export_csv(db, medium, out) :
 	    export_bodyfile(db, medium, out);
 	if (rc < 0)
 		db_die("could not list %s", medium);
@@ -255,10 +258,11 @@ parse_options(int argc, char **argv)
 	prog_options(options);
 	if (opt.output && !strcmp(opt.output, "-"))
 		opt.output = NULL;
-	formats = opt.collection + opt.dfxml + opt.bodyfile + !!opt.bag;
+	formats = opt.collection + opt.dfxml + opt.bodyfile + opt.csv +
+	    !!opt.bag;
 	if (formats > 1)
-		die_usage("--collection, --dfxml, --bodyfile and --bagit "
-		    "exclude each other");
+		die_usage("--collection, --dfxml, --bodyfile, --csv and "
+		    "--bagit exclude each other");
 	if (opt.photo && formats)
 		die_usage("--photo is for the page of one medium");
 	if (opt.hide_restricted && formats)
@@ -282,7 +286,7 @@ main(int argc, char **argv)
 		report_on_collection();
 	else if (opt.bag)
 		status = make_bag(opt.medium);
-	else if (opt.dfxml || opt.bodyfile)
+	else if (opt.dfxml || opt.bodyfile || opt.csv)
 		export_medium(opt.medium);
 	else
 		report_on_medium(opt.medium);
