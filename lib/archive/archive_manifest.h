@@ -6,8 +6,8 @@
  *	 "members":[{"name":…,"size":…,"mtime":…,"blake3":…},…],
  *	 "catalogue":{the medium's row},"partitions":[its partitions]}
  *
- * The members follow it in the archive in this order.  Its length depends on
- * no hash: they are put in when everything else is written.
+ * The members follow it in the archive in this order.  Its length does not
+ * depend on the hashes: these are filled in after everything else is written.
  */
 #ifndef NTT_ARCHIVE_MANIFEST_H
 #define NTT_ARCHIVE_MANIFEST_H

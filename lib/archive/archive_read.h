@@ -17,13 +17,13 @@
 int archive_prove(int fd, struct archive_manifest *m,
 	void (*progress)(uint64_t bytes), int (*stop)(void), char **error);
 
-/* The manifest alone, and not more of the archive than that takes. */
+/* Reads only the manifest, and no more of the archive than is needed for it. */
 int archive_read_manifest(int fd, struct archive_manifest *m, char **error);
 
 /*
- * Bytes [offset, offset + length) of a member to out, as far as it has them;
- * zeros for its holes.  Only the frames that hold them are read.  0, or -1
- * with errno and *error: ENOENT there is no such member.
+ * Writes bytes [offset, offset + length) of a member to out, as far as the
+ * member has them, and zeros for its holes.  Only the frames that hold them are
+ * read.  0, or -1 with errno and *error: ENOENT there is no such member.
  */
 int archive_extract(int fd, const char *member, uint64_t offset,
 	uint64_t length, int (*out)(void *arg, const void *bytes, size_t len),

@@ -28,9 +28,9 @@ int seekable_finish(struct seekable_writer *w);
 void seekable_writer_free(struct seekable_writer *w);
 
 /*
- * A frame at the beginning whose len bytes are known only at the end: first
- * of all calls seekable_reserve(), and after everything is written, also
- * after seekable_finish(), seekable_fill() with exactly len bytes.
+ * A frame at the beginning whose len bytes are known only at the end.  Call
+ * seekable_reserve() before all others.  After everything is written, and also
+ * after seekable_finish(), call seekable_fill() with exactly len bytes.
  */
 int seekable_reserve(struct seekable_writer *w, size_t len);
 int seekable_fill(struct seekable_writer *w, const void *bytes, size_t len);
@@ -47,7 +47,10 @@ struct seekable *seekable_open(int fd, int ahead);
 void seekable_close(struct seekable *s);
 uint64_t seekable_size(const struct seekable *s);	/* of the content */
 uint64_t seekable_tell(const struct seekable *s);
-/* Whatever comes next, to the end of its frame: how much, 0 at the end. */
+/*
+ * Reads on, at most to the end of the frame.  Returns the number of bytes, 0 at
+ * the end.
+ */
 ssize_t seekable_next(struct seekable *s, const void **bytes);
 /* Only without ahead; beyond the end is the end. */
 void seekable_seek(struct seekable *s, uint64_t position);

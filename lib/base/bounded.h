@@ -1,9 +1,9 @@
 /*
  * Work that may hang or crash, done in a child that can be given up.
  *
- * The child has no standard streams and no descriptor but keep and the lock of
- * bounded_hold(): one that hangs in the kernel, where no signal reaches it,
- * holds no pipe, and no lock once its caller gave that up.
+ * The child has no standard streams and no descriptors but keep and the lock of
+ * bounded_hold().  A child may hang in the kernel, where no signal reaches it.
+ * Even then it holds no pipe, and no lock after its caller gave the lock up.
  */
 #ifndef NTT_BOUNDED_H
 #define NTT_BOUNDED_H
@@ -35,10 +35,10 @@ pid_t bounded_start(int (*work)(void *arg), void *arg, int keep,
 	enum bounded_rights rights);
 
 /*
- * A flock(2) that children with BOUNDED_SAME hold too, so that it outlives a
- * caller that was killed until its child has ended.  Whoever took it must give
- * it up with lock_release(), not only close it: a child that hangs would keep
- * it.  -1: none.
+ * A flock(2) that children with BOUNDED_SAME hold, too.  If the caller is
+ * killed, the lock stays until its child has ended.  The process that took the
+ * lock must give it up with lock_release(): if it only closed the descriptor, a
+ * hanging child would keep the lock.  -1: none.
  */
 void bounded_hold(int lock);
 

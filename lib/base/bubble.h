@@ -1,7 +1,7 @@
 /*
- * A sandbox of bubblewrap for a program of others that reads what came from
- * anywhere: no network, no rights, nothing to see but the system's programs and
- * what the caller adds.
+ * A sandbox of bubblewrap for a foreign program that reads hostile files.  The
+ * program has no network and no rights, and sees only the programs of the
+ * system and the files that the caller adds.
  *
  *	bubble_begin(&w, other);	bwrap, its rights, /usr, /proc, /dev
  *	bubble_bind(&w, from, to);	…
@@ -11,7 +11,7 @@
  *		bubble_become(&w, uid);
  *	words_add(&w, program);		and its arguments
  *
- * other: this is root, and the program is to be somebody else.
+ * other: this process is root, and the program must run as another user.
  */
 #ifndef NTT_BUBBLE_H
 #define NTT_BUBBLE_H

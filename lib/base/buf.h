@@ -1,9 +1,9 @@
 /*
  * Bytes: a growable buffer, hexadecimal, escaping.
  *
- * data is always NUL-terminated (NULL only before the first use), len does
- * not count that NUL, and the content may hold any byte.  Out of memory ends
- * the program with EXIT_AGAIN: no caller could do better.
+ * data is always NUL-terminated (NULL only before the first use), len does not
+ * count that NUL, and the content may hold any byte.  If memory is short, the
+ * program ends with EXIT_AGAIN, because no caller could do better.
  */
 #ifndef NTT_BUF_H
 #define NTT_BUF_H
@@ -41,10 +41,10 @@ void buf_shell(struct buf *b, const char *word);
 size_t utf8_char(const unsigned char *p, size_t len);
 int utf8_valid(const void *bytes, size_t len);
 /*
- * The number of a valid character of n bytes that no person should be shown as
- * it is, else 0: the C1 controls, which drive terminals too, and what turns the
- * order of a name around (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to
- * U+2069) or its line (U+2028, U+2029).
+ * The number of a valid character of n bytes that must not be shown to people
+ * unescaped, else 0: the C1 controls, which drive terminals too, and what turns
+ * the order of a name around (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066
+ * to U+2069) or its line (U+2028, U+2029).
  */
 unsigned int utf8_misleads(const unsigned char *p, size_t n);
 
@@ -58,7 +58,7 @@ void *xmalloc(size_t size);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t size);
 char *xstrdup(const char *s);
-/* For memory that a library asked for in vain. */
+/* Ends the program when a library could not get memory. */
 void out_of_memory(void) __attribute__((noreturn));
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

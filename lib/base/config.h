@@ -31,8 +31,9 @@ enum config_key {
 /* 0, or -1 with config_error() saying where and why. */
 int config_load(void);
 /*
- * What a program with root rights may believe: its environment only when it
- * was not started through sudo, and /etc/ntt/ntt.env.
+ * Settings that a program with root rights may believe: those in
+ * /etc/ntt/ntt.env, and its environment only if it was not started through
+ * sudo.
  */
 int config_load_privileged(void);
 const char *config_error(void);

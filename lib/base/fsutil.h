@@ -22,9 +22,9 @@ int fsync_dir(const char *dir);
 int fsync_parent(const char *path);
 
 /*
- * Opens a file of ours that somebody else could have planted something for:
- * through no symbolic link, never waiting, and only if it is a regular file,
- * else -1 with EINVAL.
+ * Opens a file of ours in whose place another user may have put something else.
+ * Follows no symbolic link and never waits; if it is no regular file, -1 with
+ * EINVAL.
  */
 int open_regular(const char *path, int flags, mode_t mode);
 /*
@@ -53,13 +53,13 @@ int is_dot(const char *name);
 uint64_t dev_number(uint32_t major, uint32_t minor);
 
 /*
- * Does syncfs(2) bring what was written to this file system to the disk?  That
- * of FUSE does nothing and says that it did; CIFS and 9P ask their server for
- * nothing.
+ * Does syncfs(2) bring everything written to this file system to the disk?  On
+ * FUSE syncfs(2) does nothing and reports success.  On CIFS and 9P it does not
+ * ask the server.
  */
 int syncfs_reaches_disk(int fd);
 /*
- * All that was written below this directory is on the disk: by syncfs(2), or
+ * Brings everything written below this directory to the disk: by syncfs(2), or
  * file by file.  0, or -1 with errno.
  */
 int sync_tree(int dir);

@@ -9,9 +9,9 @@
  *	json_u64(&e, "rows", rows);
  *	log_end(&e);				written; e is empty again
  *
- * A log that cannot be written never stops the work: the first failure is
- * kept for log_failed().  An event over 4096 bytes is cut to its common fields
- * with "truncated": true.
+ * If the log cannot be written, the work goes on; the first failure is kept for
+ * log_failed().  An event over 4096 bytes is cut to its common fields with
+ * "truncated": true.
  */
 #ifndef NTT_LOG_H
 #define NTT_LOG_H

@@ -1,8 +1,8 @@
 /*
  * A medium's name: its hash, or a label where there is no hash.
  *
- * Every function that builds a path, a lock name or an SQL identifier from it
- * needs it valid first.
+ * Check that a name is valid before you call a function that builds a path, a
+ * lock name or an SQL identifier from it.
  */
 #ifndef NTT_MEDIUM_NAME_H
 #define NTT_MEDIUM_NAME_H

@@ -1,6 +1,6 @@
 /*
- * MIME types, by libmagic: one way to ask, so that a content has the same type
- * whoever looks at it.
+ * MIME types, by libmagic.  All programs use this module, so a content has the
+ * same type in all of them.
  */
 #ifndef NTT_MIME_H
 #define NTT_MIME_H

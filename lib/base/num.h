@@ -14,7 +14,7 @@ int num_size(const char *s, uint64_t *out);
 
 /*
  * Seconds, from a number such as 90 or 1.5 with an optional s, m, h or d; unit
- * (in seconds) is what none of them means.  More than 0.
+ * is the unit without a letter, in seconds.  More than 0.
  */
 int num_seconds(const char *s, double unit, double *out);
 

@@ -20,9 +20,9 @@
  *	file = prog_operand(0);
  *	prog_config();
  *
- * An entry of the table says where its value goes, so an option that is in
- * --help is one that is read.  A value that does not fit ends the program
- * with EXIT_USAGE and a message that names the option.
+ * An entry of the table says where its value goes, so every option in --help is
+ * also read.  A value that does not fit ends the program with EXIT_USAGE and a
+ * message that names the option.
  *
  * -h, -V, -v, -q and --progress are understood everywhere.
  */
@@ -121,7 +121,7 @@ void prog_options(const struct prog_option *options);
  * others.  NULL when there is neither; both are wrong usage.
  */
 const char *prog_medium(int place, int others);
-/* The same, for programs that are nothing without one. */
+/* The same for programs that need a medium. */
 const char *prog_need_medium(int place, int others);
 
 /* Ends with EXIT_USAGE unless min <= operands <= max; max < 0: any. */

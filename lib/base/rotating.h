@@ -1,11 +1,10 @@
 /*
  * Is a file on a rotating disk?  One reader is best there; several on flash.
  *
- * The kernel's flag is believed when it says no.  Virtual disks and USB
- * adapters say yes whatever lies behind them, so a yes is checked by reading
- * in a few places past the page cache: a disk that has to seek takes
- * milliseconds for each.  No access time changes: what is read without
- * O_NOATIME being allowed is not read at all.
+ * If the flag of the kernel says no, it is believed.  Virtual disks and USB
+ * adapters always say yes, so a yes is checked by reads in a few places past
+ * the page cache: a disk that has to seek takes milliseconds for each.  No
+ * access time changes: a file is read only if O_NOATIME is allowed.
  */
 #ifndef NTT_ROTATING_H
 #define NTT_ROTATING_H
@@ -21,7 +20,7 @@
 int is_rotating(const char *path);
 
 /*
- * What the times of n reads say, in nanoseconds; sorts them.  1 or 0, -1 with
+ * Judges by the times of n reads, in nanoseconds; sorts them.  1 or 0, -1 with
  * fewer than four.
  */
 int rotating_by_times(uint64_t *ns, size_t n);

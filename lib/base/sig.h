@@ -3,9 +3,9 @@
  * calls; the program looks at the flag between steps, cleans up, and exits
  * with EXIT_SIGNAL + n.
  *
- * A program that waits in a library for a server cannot look.  Ten seconds after
- * the first signal the sockets of sig_hang_up() are shut down, so that whoever
- * waits for one sees its end.
+ * A program that waits for a server inside a library cannot look at the flag.
+ * Ten seconds after the first signal the sockets of sig_hang_up() are shut
+ * down, so that such a wait ends.
  */
 #ifndef NTT_SIG_H
 #define NTT_SIG_H
@@ -14,8 +14,8 @@
 
 void sig_catch(void);
 /*
- * These signals wait (1), or no longer (0): for a program that runs itself again,
- * which would forget one that comes in between.
+ * Holds these signals back (1), or no longer (0).  A program that executes
+ * itself again needs this: it would forget a signal that comes in between.
  */
 void sig_block(int wait);
 /* The first signal that came, or 0; cheap. */

@@ -1,6 +1,6 @@
 /*
  * Bytes put aside in a temporary file without a name: written front to back,
- * then read front to back.  What is small never reaches the disk.
+ * then read front to back.  A small amount never reaches the disk.
  *
  * The file lies in TMPDIR, else in RAW_ROOT where that can be written to, else
  * in /var/tmp.  Functions return -1 with errno.

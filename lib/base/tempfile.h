@@ -1,10 +1,11 @@
 /*
- * Files that become real or vanish: written beside their final name, fsynced,
- * renamed, and the directory fsynced.  Where the file system has O_TMPFILE
- * SIGKILL leaves nothing behind but for a moment; elsewhere, or in that moment,
- * ".<name>.<sight>.<pid>.<32 digits>.tmp" stays (unique.h).  Whoever writes the
- * same name next removes it, if it sees that no such process is left; others do
- * after a day.  At exit(3) what was not committed is removed.
+ * Files that appear complete or not at all: written beside their final name,
+ * fsynced, renamed, and the directory fsynced.  If the file system has
+ * O_TMPFILE, SIGKILL leaves nothing behind, except during one short moment.  In
+ * that moment, or on other file systems, ".<name>.<sight>.<pid>.<32
+ * digits>.tmp" stays (unique.h).  The next process that writes the same name
+ * removes this file if it sees that its writer is gone, and otherwise after a
+ * day.  exit(3) removes files that were not committed.
  */
 #ifndef NTT_TEMPFILE_H
 #define NTT_TEMPFILE_H
@@ -26,8 +27,8 @@ int tempfile_commit(struct tempfile *t);
 void tempfile_abort(struct tempfile *t);	/* also fine when not open */
 
 /*
- * A file in this directory that never gets a name, for what nobody else is to
- * read: its descriptor, or -1 with errno.
+ * A file in this directory that never gets a name, for private data: its
+ * descriptor, or -1 with errno.
  */
 int tempfile_unnamed(const char *dir);
 

@@ -8,9 +8,9 @@ enum { UNIQUE_NAME = 32, UNIQUE_SIGHT = 16 };
 void unique_name(char name[UNIQUE_NAME + 1]);
 
 /*
- * The same for all processes that see each other under the same numbers: those
- * of one PID namespace until the next boot.  Hosts, and containers in which
- * every program has number 1, differ.
+ * A text that is the same for all processes of one PID namespace until the next
+ * boot: they see each other under the same numbers.  Other hosts and containers
+ * have another text, even if their process numbers are the same.
  */
 const char *unique_sight(void);
 

@@ -1,8 +1,9 @@
 /*
- * The lock on a medium's use: whoever reads its mount holds it shared; who
- * unmounts, archives or cleans up needs it exclusively, and otherwise says
- * who is using it.  File NTT_RUN_DIR/use-MEDIUM.lock; never removed, since a
- * lock on a removed file protects nothing.
+ * The lock on a medium's use.  A program that reads the mount holds it shared.
+ * A program that unmounts, archives or cleans up needs it exclusively; if it
+ * cannot get it, it says who is using the medium.  File
+ * NTT_RUN_DIR/use-MEDIUM.lock; never removed, since a lock on a removed file
+ * protects nothing.
  */
 #ifndef NTT_USE_LOCK_H
 #define NTT_USE_LOCK_H

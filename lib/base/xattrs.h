@@ -8,8 +8,8 @@
  *		…			1: x.name, x.value; -1: x.name, errno
  *	xattrs_free(&x);
  *
- * What does not exist (a file system without them, one that went meanwhile)
- * is no error.
+ * If the file system has no attributes, or one vanished meanwhile, this is no
+ * error.
  */
 #ifndef NTT_XATTRS_H
 #define NTT_XATTRS_H

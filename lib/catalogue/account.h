@@ -1,9 +1,9 @@
 /*
- * The account of a medium: what of it was found or met and is not stored.
+ * The account of a medium: everything on it that is not stored.
  *
- * Omissions, failed inodes and inodes with lost bytes are open until a program
- * could do them later or a person has accepted them.  A medium with anything
- * open is not complete: programs end with EXIT_PARTIAL and say so.
+ * Omissions, failed inodes and inodes with lost bytes are open until a later
+ * run repairs them or a person accepts them.  A medium with anything open is
+ * not complete: programs end with EXIT_PARTIAL and say so.
  */
 #ifndef NTT_ACCOUNT_H
 #define NTT_ACCOUNT_H
@@ -25,9 +25,9 @@ int account_read(PGconn *db, const char *medium, struct account *a);
 /* Everything that is open. */
 uint64_t account_open(const struct account *a);
 /*
- * What is open by kind, most first: "2 directories could not be read, 3 files
- * failed".  Appended to out; nothing when nothing is.  0, or -1 with
- * db_error().
+ * The open things by kind, the most frequent first: "2 directories could not be
+ * read, 3 files failed".  Appended to out; nothing when nothing is.  0, or -1
+ * with db_error().
  */
 int account_describe(PGconn *db, const char *medium, struct buf *out);
 
@@ -51,8 +51,9 @@ struct omission {
 int account_omit(PGconn *db, const char *medium, const char *program,
 	const struct omission *o);
 /*
- * Open omissions that program saw before since (a time of the server) were not
- * met again: they are settled.  0, or -1 with db_error().
+ * Settles the open omissions of program that it last saw before since (a time
+ * of the server): a newer run did not meet them again.  0, or -1 with
+ * db_error().
  */
 int account_settle_before(PGconn *db, const char *medium,
 	const char *program, const char *since);

@@ -1,10 +1,10 @@
 /*
- * What the catalogue knows of a medium, as a file: ntt-catalogue(5).
+ * All rows that the catalogue has of a medium, as a file: ntt-catalogue(5).
  *
- * A file has everything of one moment, and is never written over: what changes
- * later goes into a file of the next number.
+ * A file has the rows of one moment and is never overwritten: later changes go
+ * into a file of the next number.
  *
- * Functions that fail leave errno; 0 there means that db_error() says why.
+ * Functions that fail set errno; if errno is 0, db_error() says why.
  */
 #ifndef NTT_CATALOGUE_FILE_H
 #define NTT_CATALOGUE_FILE_H

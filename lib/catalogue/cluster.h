@@ -4,7 +4,7 @@
  *
  * The server never runs as root: started by root it runs as the user who ran
  * sudo, or as postgres, to whom pg/ then belongs.  pg/data appears by a rename
- * when initdb is through, so a cluster that exists is a whole one.
+ * after initdb has ended, so an existing cluster is complete.
  */
 #ifndef NTT_CLUSTER_H
 #define NTT_CLUSTER_H

@@ -10,8 +10,8 @@
 char *conninfo_open(const char *conninfo, char **password);
 
 /*
- * What may be shown to anybody: conninfo_open(), or what is wrong with it.
- * The caller frees it.
+ * A text that may be shown to anybody: conninfo_open(), or what is wrong with
+ * conninfo.  The caller frees it.
  */
 char *conninfo_shown(const char *conninfo);
 

@@ -1,4 +1,4 @@
-/* What the catalogue says of a content that cannot be given. */
+/* Why a content cannot be given, by the catalogue. */
 #ifndef NTT_CONTENT_H
 #define NTT_CONTENT_H
 
@@ -15,8 +15,8 @@ void content_why_not(struct buf *out, char type, const char *status,
 	const char *excluded, const char *error);
 
 /*
- * What was found out about a blob: state "bad", "missing" or "unreadable".  A
- * catalogue that cannot be written to is no failure.
+ * Records the state of a blob: "bad", "missing" or "unreadable".  If the
+ * catalogue cannot be written to, this is no failure.
  */
 void content_mark(PGconn *db, const char *id, const char *state);
 

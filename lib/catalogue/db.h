@@ -56,8 +56,8 @@ int db_do(PGconn *db, const char *sql, ...) __attribute__((sentinel));
 /* Several statements in one text, no parameters: 0 or -1. */
 int db_script(PGconn *db, const char *sql);
 /*
- * PQexecParams() and PQexec(), which wait without a word: these say when it
- * takes more than a minute.  What they return goes through db_check().
+ * Like PQexecParams() and PQexec(), but they report when a statement takes more
+ * than a minute.  Give their result to db_check().
  */
 PGresult *db_exec_params(PGconn *db, const char *sql, int n, const Oid *types,
 	const char *const *params, const int *lengths, const int *formats,

@@ -1,5 +1,5 @@
 /*
- * The column dir of path: what is in a directory is found by an index on it.
+ * The column dir of path; its index finds the entries of a directory.
  * sql/0006-browse.sql computes the same.
  */
 #ifndef NTT_DIRECTORY_H
@@ -9,13 +9,13 @@
 
 #include "base/buf.h"
 
-/* Of the root of a medium, which is in no directory. */
+/* The value for the root of a medium, which is in no directory. */
 enum { DIRECTORY_OF_ROOT = 0 };
 
-/* What everything in the directory with this path has. */
+/* The value for all entries of the directory with this path. */
 int64_t directory_hash(const void *path, size_t len);
 
-/* The directory of the last path: what follows is mostly in the same one. */
+/* The directory of the last path; the next path is mostly in the same one. */
 struct directory_memo {
 	struct buf path;
 	int64_t hash;
@@ -24,7 +24,7 @@ struct directory_memo {
 
 #define DIRECTORY_MEMO_INIT { BUF_INIT, 0, 0 }
 
-/* What a path has, whose directory is all before its last slash. */
+/* The value for a path; its directory is everything before the last slash. */
 int64_t directory_of(struct directory_memo *memo, const char *path,
 	size_t len);
 

@@ -41,12 +41,12 @@ void medium_free(struct medium *m);
 
 /* The title, else the name, else the hash. */
 const char *medium_shown(const struct medium *m);
-/* There is an image to mount, or will be. */
+/* The medium has an image to mount, now or later. */
 int medium_has_image(const struct medium *m);
 
 /*
- * What name means: the number of media that fit, and of the first ten the
- * hashes, which the caller frees; -1 db_error().
+ * Looks name up: the number of media that fit, and the hashes of the first ten,
+ * which the caller frees; -1 db_error().
  */
 enum { MEDIUM_CANDIDATES = 10 };
 int medium_find(PGconn *db, const char *name,

@@ -33,14 +33,14 @@ struct place_names {
 #define PLACE_NAMES_INIT { NULL, NULL }
 
 /*
- * Where the name of the medium ends in text: the place of the first colon, or
- * len where there is none, which means all of the medium.
+ * The end of the name of the medium in text: the first colon, or len if there
+ * is none; then text means all of the medium.
  */
 size_t place_split(const char *text, size_t len);
 
 /*
- * Takes slashes and "." from path that mean nothing: the new length; -1 if it
- * can be no path of a medium (a "..", a NUL).
+ * Removes slashes and "." without meaning from path.  The new length, or -1 if
+ * it cannot be a path of a medium (a "..", a NUL).
  */
 long place_normalize(char *path, size_t len);
 

@@ -4,8 +4,8 @@
  *
  * The queue is work_range: runs of about a thousand consecutive inodes,
  * balanced by bytes.  A claim takes one row with SKIP LOCKED.  A worker is
- * alive as long as its session holds its advisory lock, so what a dead one had
- * claimed is free as soon as the server sees its connection close.
+ * alive as long as its session holds its advisory lock, so the ranges of a dead
+ * worker are free as soon as the server sees its connection close.
  *
  * Every function returns -1 with db_error() when the catalogue failed.
  */
@@ -177,11 +177,11 @@ void queue_batch_free(struct queue_batch *b);
 void queue_batch_add(struct queue_batch *b, const struct queue_result *r);
 
 /*
- * Commits the results, and the ends of ranges, in one transaction and one
- * round trip: begin hands them over, the server works while the caller does
- * something else and pushes now and then, and end waits for the answer; the
- * batch is empty then.  All three with the same arguments, and nothing else
- * asked of the database between begin and end.  A crash of the server may lose
+ * Commits the results, and the ends of ranges, in one transaction and one round
+ * trip.  begin hands them over.  The server works while the caller does
+ * something else and calls push now and then.  end waits for the answer and
+ * empties the batch.  Call all three with the same arguments, and ask the
+ * database nothing else between begin and end.  A crash of the server may lose
  * the commit until queue_finish_medium().
  */
 int queue_commit_begin(struct queue *q, struct queue_batch *b,
@@ -202,11 +202,11 @@ int queue_finish_medium(struct queue *q);
 /* The plan for what is pending, if there is none yet. */
 int queue_plan(PGconn *db, const char *medium);
 /*
- * Inside the transaction that made inodes pending: the plan holds them again,
- * if there is one already.
+ * Adds inodes to the plan, if there is one, inside the transaction that made
+ * them pending.
  */
 int queue_reopen(PGconn *db, const char *medium);
-/* Nobody plans, and no copier begins, until the transaction ends. */
+/* Until the transaction ends, no process makes a plan and no copier begins. */
 int queue_plan_lock(PGconn *db, const char *medium);
 /* Copiers at work on the medium, on any host; NULL: on any medium; -1. */
 int queue_workers(PGconn *db, const char *medium);

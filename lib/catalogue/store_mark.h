@@ -12,8 +12,8 @@
  * store has one.  The last line is there for the catalogues of "ntt-db init
  * --private".
  *
- * A root without its mark is one whose disk is not mounted; what would be
- * stored below its mount point would be hidden when the disk comes back.
+ * If a root has no mark, its disk is not mounted: files stored below the mount
+ * point would be hidden when the disk comes back.
  */
 #ifndef NTT_STORE_MARK_H
 #define NTT_STORE_MARK_H
@@ -39,8 +39,8 @@ void store_mark_need(PGconn *db, enum config_key root, int making);
  */
 void store_mark_need_owner(enum config_key root);
 /*
- * What both would say of a root that is to be stored in: one clause that the
- * caller frees, NULL when there is nothing.
+ * The message of the two functions above for a root: one clause that the caller
+ * frees, NULL if the root is fine.
  */
 char *store_mark_wrong(PGconn *db, enum config_key root);
 /*
@@ -52,8 +52,8 @@ int store_mark_away(PGconn *db, enum config_key root);
 int store_mark_private(enum config_key root);
 
 /*
- * The first of BYHASH_ROOT and ARCHIVE_ROOT in which somebody has something,
- * NULL if both are empty: a catalogue that is made beside it would be a second
+ * The first of BYHASH_ROOT and ARCHIVE_ROOT that is not empty, NULL if both are
+ * empty.  Beside a root that is not empty, a new catalogue would be a second
  * one.
  */
 const char *store_mark_orphan(void);
@@ -76,8 +76,8 @@ void store_mark_record(PGconn *db);
 int store_mark_put(const char *root, const char *id, int private);
 
 /*
- * Marks every root that there is, whatever its mark says, after as many as 100
- * blobs of the catalogue, picked at random, were found in BYHASH_ROOT with the
+ * Marks every existing root, and replaces other marks.  Before, up to 100 blobs
+ * of the catalogue, picked at random, must be found in BYHASH_ROOT with the
  * right bytes.  0; or -1 and *why, one clause that the caller frees.
  */
 int store_mark_adopt(PGconn *db, char **why);

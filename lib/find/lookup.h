@@ -10,8 +10,9 @@
  *	…
  *	lookup_end(&l);
  *
- * An answer never needs the index, and never is the index's alone: what it
- * gives is looked up in the catalogue and held against the patterns again.
+ * No answer needs the index, and no answer relies on the index alone: each path
+ * that it gives is looked up in the catalogue and compared with the patterns
+ * again.
  */
 #ifndef NTT_LOOKUP_H
 #define NTT_LOOKUP_H
@@ -35,9 +36,15 @@ void lookup_hits_add(struct lookup_hits *h, const char *path, size_t len);
 void lookup_hits_free(struct lookup_hits *h);
 
 struct lookup {
-	/* Why no medium can be asked for, for a message; NULL: some can. */
+	/*
+	 * Why the index cannot be used for any medium, for a message; NULL: it
+	 * can.
+	 */
 	const char *why;
-	/* Media that were asked for and are not in it, or are of no use there. */
+	/*
+	 * Media that were asked for and that the index does not have, or only
+	 * an older load of.
+	 */
 	uint64_t missing, folding;
 	/* private */
 	struct segments segments;
@@ -48,11 +55,11 @@ struct lookup {
 	int folded;		/* case is ignored */
 };
 
-/* Without a pattern there is nothing to look for, and why is "". */
+/* Without a pattern the index is not used, and why is "". */
 void lookup_begin(struct lookup *l, const struct matcher *m);
 /*
- * What there may be on a medium whose names are these (loaded.names), valid
- * until the next call; NULL: the index does not know it.
+ * The candidates on a medium with this value of loaded.names, valid until the
+ * next call; NULL: the index does not have the medium.
  */
 struct lookup_hits *lookup_medium(struct lookup *l, const char *hash,
 	const char *names);

@@ -1,5 +1,5 @@
 /*
- * Patterns that people write, held against names and paths, which are bytes.
+ * Patterns that people write, compared with names and paths, which are bytes.
  *
  *	struct matcher m = { .ignore_case = 1 };
  *
@@ -28,8 +28,8 @@ void matcher_add(struct matcher *m, const char *pattern);
 /* One of the patterns fits, or there is none: 1, else 0. */
 int matcher_fits(const struct matcher *m, const char *path);
 /*
- * Bytes that every path has that fits, as many as possible; 0 where there are
- * none to rely on.  *at is valid until matcher_free().
+ * The longest run of bytes that every fitting path has; 0 if there is none.
+ * *at is valid until matcher_free().
  */
 size_t matcher_needs(const struct matcher *m, const char **at);
 
@@ -42,9 +42,10 @@ struct match_run {
 enum { MATCH_RUN = 3 };		/* what an index of trigrams needs */
 
 /*
- * The runs of pattern i of at least MATCH_RUN bytes, at most max of them: how
- * many; 0, it can only be held against every path.  Where case is ignored they
- * are ASCII.  *whole: they may be anywhere in the path, not only in the name.
+ * The runs of pattern i of at least MATCH_RUN bytes, at most max of them.
+ * Returns their number; 0: the pattern must be compared with every path.  If
+ * case is ignored, the runs are ASCII.  *whole: the runs may be anywhere in the
+ * path, not only in the name.
  */
 size_t matcher_runs(const struct matcher *m, size_t i, struct match_run *runs,
 	size_t max, int *whole);

@@ -77,16 +77,16 @@ struct question {
 		OPT_FLAG(&(q).tests.damaged) }
 
 /*
- * Takes the medium that -m gave, and looks at what the options say; operands
- * stay with the program's until question_read().
+ * Takes the medium of -m and checks the options; operands stay with the program
+ * until question_read().
  */
 void question_options(struct question *q);
 /* Names of media become hashes, dates seconds, files their BLAKE3. */
 void question_read(struct question *q, PGconn *db);
 /*
- * Gives every entry that fits to take(), medium after medium.  Says which
- * media are not loaded and what a test could not judge: the number of such
- * things, 0 when all was searched.
+ * Gives every entry that fits to take(), medium after medium.  Reports media
+ * that are not loaded and contents that a test could not judge.  Returns the
+ * number of these, 0 if everything was searched.
  */
 uint64_t question_ask(struct question *q, PGconn *db,
 	void (*take)(const struct found *e));

@@ -43,16 +43,17 @@ struct found {
 int search_copies(PGconn *db, const char *fewest, const char *most);
 
 /*
- * Every entry is given to take(), valid until it returns, and, where contents
- * are asked for, every named stream as a file "path:stream"; or, of what was met
- * and is not in the list of the medium, every omission, which the first two
- * tests apply to.  0, or -1 with db_error().
+ * Gives every entry to take(); it is valid until take() returns.  If contents
+ * are asked for, also gives every named stream as a file "path:stream".  If
+ * missing things are asked for, also gives every omission; only the first two
+ * tests apply to these.  0, or -1 with db_error().
  */
 int search_entries(PGconn *db, const char *medium, const struct tests *t,
 	void (*take)(const struct found *e));
 /*
- * Only the paths, at or below under (a bytea; NULL: all): a quarter of the time
- * where few of them are wanted.  take() ends it early by returning 0.
+ * Gives only the paths at or below under (a bytea; NULL: all).  If few of them
+ * are wanted, this takes a quarter of the time.  take() ends it early by
+ * returning 0.
  */
 int search_paths(PGconn *db, const char *medium, const char *under,
 	int (*take)(void *arg, const char *path, size_t len), void *arg);

@@ -2,9 +2,9 @@
  * The index of names: files of plocate(1) with the paths of media, and a list
  * of which medium is in which.
  *
- * The list is what counts.  A medium is in a segment as it was loaded once
- * (loaded.names); where the catalogue says otherwise by now the segment knows
- * nothing of it.  The paths in a segment begin with "/HASH/".
+ * Only files in the list count.  A segment has the names of one load of a
+ * medium (loaded.names); if the catalogue has another value by now, the segment
+ * does not count for this medium.  The paths in a segment begin with "/HASH/".
  */
 #ifndef NTT_SEGMENTS_H
 #define NTT_SEGMENTS_H
@@ -20,7 +20,8 @@ struct segment_medium {
 
 /*
  * Characters whose small letter is ASCII though they are not: U+0130 and
- * U+212A.  Who ignores case and has paths with them must not rely on bytes.
+ * U+212A.  If case is ignored and paths have these characters, a comparison of
+ * bytes is not enough.
  */
 #define SEGMENT_FOLDS { "\xc4\xb0", "\xe2\x84\xaa" }
 
@@ -45,7 +46,7 @@ int segments_read(const char *dir, struct segments *s);
 /* Durable, for the owner alone, in place of what was there. */
 int segments_write(const char *dir, const struct segments *s);
 
-/* New ones at the end; what they return is valid until the next one is added. */
+/* Add a new one at the end; the result is valid until the next one is added. */
 struct segment *segments_add(struct segments *s, const char *name,
 	uint64_t bytes);
 struct segment_medium *segment_add(struct segment *of, const char *hash,

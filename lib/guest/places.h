@@ -1,12 +1,13 @@
 /*
- * Where a file in a mount of ntt-sandbox(1) has its bytes in its volume.
+ * The places of the bytes of a file in a mount of ntt-sandbox(1), in its
+ * volume.
  *
  * The mount answers for the attribute "ntt.places.N" of each regular file,
  * which no listing shows: an array of struct fibmap_place for the bytes from N
- * on, and one of length 0 whose logical says where to ask again; when that is
- * not beyond N there is nothing more.  The errno is that of fibmap_walk().  No
- * file system has an attribute of this name: its first word is none of the
- * kernel's.
+ * on.  The last one has length 0; its logical says where to ask again.  If this
+ * is not beyond N, there is nothing more.  The errno is that of fibmap_walk().
+ * No file system has an attribute of this name, because the kernel does not
+ * know its first word.
  */
 #ifndef NTT_GUEST_PLACES_H
 #define NTT_GUEST_PLACES_H

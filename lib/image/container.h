@@ -3,13 +3,13 @@
  * virtual machines, evidence files, compressed images, archives, images of
  * other programs.
  *
- * Where a disk's sectors are in such a file only its own tables tell.  A search
- * for file systems in it finds some, and reads them from wrong places: so
- * nothing is looked for in what container_probe() knows.
+ * Only the tables of such a file tell where the sectors of the disk are.  A
+ * search for file systems in it would find some, and read them from wrong
+ * places.  So no program searches in a file that container_probe() knows.
  *
- * A magic counts at its one place only, at the beginning or at the end of the
- * file, and what may be found at the end is checked against the size of the
- * file: an image that holds a container as a file is none.
+ * A magic counts only at its own place, at the beginning or at the end of the
+ * file.  Data at the end is checked against the size of the file.  So an image
+ * that holds a container as a file is not taken for a container.
  *
  * A fixed VHD is no container here.  It is a raw image with a footer of 512
  * bytes behind it: container_raw_size().

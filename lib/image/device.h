@@ -1,7 +1,7 @@
 /*
- * Where an image comes from: a block device, or a regular file that stands
- * for one.  Nothing here writes to it, and nothing waits for ever: whatever
- * touches the device is done in a child that can be given up.
+ * The source of an image: a block device, or a regular file in place of one.
+ * No function writes to the source, and none waits for ever: a child that can
+ * be given up does everything that touches the device.
  */
 #ifndef NTT_DEVICE_H
 #define NTT_DEVICE_H
@@ -54,15 +54,15 @@ enum device_state {
 };
 
 /*
- * Is it still the device it was?  Opened anew, asked for its size, and read
- * at three places that the map calls rescued, not from the cache.
+ * Is it still the same device?  Opens it anew, asks for its size, and reads
+ * three places that the map calls rescued, not from the cache.
  */
 enum device_state device_state(const struct device *d,
 	const struct mapfile *m, int timeout_ms);
 
 /*
- * The file system's own answer to "could this path be on a floppy": a small
- * removable or a floppy controller's device; probes are kept from it.
+ * The device may be a floppy: it is small and removable, or on a floppy
+ * controller.  No probing program is run on it.
  */
 int device_is_floppy(const struct device *d);
 int device_is_optical(const struct device *d);

@@ -1,7 +1,7 @@
 /*
- * What a superblock tells without libblkid: that a file system may begin
- * somewhere, and how large it says it is.  Quick and not strict: who finds one
- * asks libblkid.
+ * Superblocks, read without libblkid: whether a file system may begin at a
+ * place, and how large it claims to be.  This is quick and not strict; ask
+ * libblkid about each result.
  */
 #ifndef NTT_FS_SIGNATURE_H
 #define NTT_FS_SIGNATURE_H
@@ -15,28 +15,28 @@ enum {
 };
 
 /*
- * libblkid's name, "ext4" for all of its family, of what may begin with these
- * len bytes (FS_SIGNATURE_REACH of them say all), or NULL.  A second copy of a
- * superblock that says it is one is none.
+ * The name that libblkid has for the file system that may begin with these len
+ * bytes, "ext4" for all of its family, or NULL.  FS_SIGNATURE_REACH bytes are
+ * enough.  A superblock that says that it is a second copy does not count.
  */
 const char *fs_signature(const unsigned char *bytes, size_t len);
 
 /*
- * The bytes that the file system of libblkid's type fstype at start of fd says
- * it has, at most length of them are read; 0: it does not say.
+ * The size in bytes that the file system at start of fd claims; fstype is its
+ * type in libblkid.  Reads at most length bytes; 0: it claims none.
  */
 uint64_t fs_extent(int fd, const char *fstype, uint64_t start,
 	uint64_t length);
 
 /*
- * How far behind the start of its file system this boot sector at byte at of
- * fd is, if it is the copy that FAT32, exfat and NTFS keep; 0: it is none.
+ * If the sector at byte at of fd is the copy of a boot sector that FAT32, exfat
+ * and NTFS keep: its distance from the start of its file system; else 0.
  */
 uint64_t fs_copy_distance(int fd, const char *fstype, uint64_t at);
 
 /*
- * Where the copy is of the boot sector that is lost of a file system of length
- * bytes from start, and how long it is; fstype is what it is.  0: none.
+ * The place and the length of the copy of a lost boot sector, for a file system
+ * of type fstype with length bytes from start.  0: none.
  */
 uint64_t fs_copy_find(int fd, uint64_t start, uint64_t length,
 	const char **fstype, uint64_t *size);

@@ -1,6 +1,7 @@
 /*
- * An image, opened once for a program with root rights and used as that
- * descriptor ever after, so that no swap of names can change what it is.
+ * An image, opened once for a program with root rights.  The program uses only
+ * this descriptor afterwards, so nobody can exchange the image by renaming
+ * files.
  */
 #ifndef NTT_IMAGE_OPEN_H
 #define NTT_IMAGE_OPEN_H

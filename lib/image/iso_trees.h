@@ -15,9 +15,9 @@ enum iso_tree {
 };
 
 /*
- * The tree that has files which the one that is shown lacks; ISO_TREE_SHOWN:
- * none has.  *sure is 0 if it only may have some: not all directories could be
- * read, or there are more than are read.  session: iso_last_session().
+ * The tree that has files which the shown tree lacks; ISO_TREE_SHOWN: there is
+ * none.  *sure is 0 if the tree only may have such files: not all directories
+ * could be read, or there are too many.  session: iso_last_session().
  */
 enum iso_tree iso_tree_beside(int fd, uint64_t start, uint64_t length,
 	uint32_t session, int *sure);

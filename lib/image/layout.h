@@ -2,8 +2,8 @@
  * What is on an image: a file system, or partitions with file systems, or
  * neither, recognised by libblkid and, for RAID and LVM members, by us.
  *
- * layout_recognise() parses what may be hostile; a program with rights calls
- * layout_confined().
+ * layout_recognise() parses bytes that may be hostile; a program with root
+ * rights must call layout_confined().
  */
 #ifndef NTT_LAYOUT_H
 #define NTT_LAYOUT_H
@@ -70,8 +70,8 @@ struct layout {
 	char table[16];		/* "dos", "gpt", "mac", "lvm", …, or "" */
 	char content[24];	/* content_probe(), where nothing was found */
 	/*
-	 * What people must know of the whole: one clause, "" none.  The table
-	 * was missing, say, and the volumes are what a search found.
+	 * What people must know of the whole medium: one clause, "" none.  For
+	 * example: the table was missing, and a search found the volumes.
 	 */
 	char finding[256];
 	uint64_t reached;	/* a search was given up here; 0: it ended */
@@ -79,8 +79,8 @@ struct layout {
 };
 
 /*
- * What a search found that no table leads to, for who is not to search: the
- * same layout comes of it.
+ * The volumes that a search found and no table leads to.  A program that must
+ * not search gets the same layout with them.
  */
 struct layout_found {
 	uint32_t count;
@@ -89,30 +89,30 @@ struct layout_found {
 };
 
 /*
- * 0, or -1 with errno when the image cannot be read.  Where the table is lost
- * a search takes limit_ms at most, or found says what one found; NULL: search.
- * Nothing is looked for in a container.
+ * 0, or -1 with errno when the image cannot be read.  If the table is lost, a
+ * search takes at most limit_ms; found, unless NULL, is the result of an
+ * earlier search instead.  A container is not searched.
  */
 int layout_recognise(struct layout *l, int fd, uint64_t size, int limit_ms,
 	const struct layout_found *found);
 
 /*
- * What the volumes of a layout need of a view: sets need, mend and, of what is
- * cut, truncated and reason.  view: what is lost of the image; NULL: nothing.
+ * Sets what the volumes of a layout need of a view: need, mend and, if a volume
+ * is cut, truncated and reason.  view: the lost bytes of the image; NULL: none.
  */
 void layout_measure(struct layout *l, int fd, uint64_t size,
 	const struct view *view);
 
 /*
- * Both in a child without rights, and what comes back is checked.  -1 with
- * errno: ETIMEDOUT it hung, EBADMSG it died or gave nonsense.
+ * Runs both in a child without rights and checks the result.  -1 with errno:
+ * ETIMEDOUT it hung, EBADMSG it died or gave nonsense.
  */
 int layout_confined(struct layout *l, int fd, uint64_t size,
 	const struct view *view, int timeout_ms,
 	const struct layout_found *found);
 
 /*
- * What the search found as text, "BYTE,BYTE,…" and ":REACHED" where it was
+ * The result of the search as text, "BYTE,BYTE,…", with ":REACHED" if it was
  * given up; "" for nothing.  The caller frees it.
  */
 char *layout_found_text(const struct layout *l);

@@ -1,6 +1,6 @@
 /*
- * What the modules have in common that find out what is on an image: layout.c
- * asks the others in turn, and they add volumes.
+ * Shared by the modules that recognise what is on an image: layout.c asks the
+ * others in turn, and they add volumes.
  *
  *	layout_table	partition tables
  *	layout_member	what is inside members of arrays and volume groups
@@ -44,8 +44,9 @@ int layout_unprotected(struct layout_probe *p, int nesting);
 int layout_table(struct layout_probe *p, const char *type);
 
 /*
- * One that libblkid finds at the beginning of another file, which stands for
- * size bytes with sectors of this size; what it leads to is in the image.
+ * A table that libblkid finds at the beginning of another file.  The file
+ * stands for size bytes with sectors of this size; the partitions are in the
+ * image.
  */
 int layout_table_from(struct layout_probe *p, int fd, uint64_t size,
 	unsigned int sector);
@@ -64,9 +65,9 @@ int layout_broken_chain(const struct layout_probe *p, uint64_t *from,
 int layout_rescue(struct layout_probe *p);
 
 /*
- * An ISO 9660 or UDF file system that begins where the image does.  Sets all
- * of the layout: the disc alone, at volume 0, or together with partitions
- * that are not parts of it.  What else its tables name is skipped.
+ * An ISO 9660 or UDF file system at the beginning of the image.  Sets the whole
+ * layout: the disc alone, at volume 0, or the disc and the partitions that are
+ * no parts of it.  All other partitions of its tables are skipped.
  */
 void layout_disc(struct layout_probe *p, const struct volume *disc);
 

@@ -1,8 +1,8 @@
 /*
  * A picture of a map as an <svg> element, to stand alone or inside HTML: one
- * cell for each equal part of the medium, filled from below with what is
- * wrong in it.  States differ by pattern and not only by colour, and the
- * picture has a title, a description and a legend in words.
+ * cell for each equal part of the medium, filled from below by the share of
+ * bytes that are not rescued.  States differ by pattern and not only by colour,
+ * and the picture has a title, a description and a legend in words.
  *
  *	struct buf out = BUF_INIT;
  *

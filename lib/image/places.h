@@ -1,6 +1,6 @@
 /*
- * A few places of a medium, to tell in seconds whether a device is the one
- * that an image was made of: places of 4 KiB at even distances, 16 bytes of
+ * A few places of a medium, by which a program can tell in seconds whether an
+ * image was made from a device: places of 4 KiB at even distances, 16 bytes of
  * BLAKE3 for each.  A place that could not be read, or was not rescued, is
  * sixteen zeros, and is not compared.
  */
@@ -25,7 +25,7 @@ void places_read(int fd, uint64_t size, const struct mapfile *map,
 	size_t count, int limit_ms, uint8_t *digests);
 
 /*
- * How many places both have; *differ: how many of those are not the same.
+ * The number of places that both have; *differ: how many of these differ.
  */
 size_t places_compare(const uint8_t *a, const uint8_t *b, size_t count,
 	size_t *differ);

@@ -4,8 +4,8 @@
  *
  *	00000000000001048576 0000004096
  *
- * So the size of the file tells how many they are.  A line that could not be
- * written, for want of space, is 32 NUL bytes: it still counts.
+ * So the size of the file tells how many they are.  If a line cannot be
+ * written, because the disk is full, it is 32 NUL bytes; it still counts.
  */
 #ifndef NTT_REFUSED_H
 #define NTT_REFUSED_H
@@ -23,7 +23,10 @@ struct refused_read {
 int64_t refused_count(int fd);
 /* Number n, from 0; 0, or -1 with errno (ENODATA: there is no such line). */
 int refused_get(int fd, uint64_t n, struct refused_read *r);
-/* One more, by the only one who writes; -1 with errno: it could not count. */
+/*
+ * Adds a line; only one process may do so.  -1 with errno: it could not be
+ * added.
+ */
 int refused_add(int fd, uint64_t pos, uint64_t size);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * An image as a file system needs it: as long as its volumes, with errors
- * where nothing was rescued, and good copies in the place of lost structures.
- * The image itself is not touched.
+ * An image in the form that a file system needs: as long as its volumes, with
+ * errors in areas that were not rescued, and good copies in place of lost
+ * structures.  The image itself is not changed.
  *
  * A view is a list of pieces.  They begin at byte 0, touch each other, and end
  * at a multiple of 4,096 bytes:
@@ -58,15 +58,15 @@ struct view {
 };
 
 /*
- * The whole image, and at least length bytes.  LOST is what the map does not
- * call rescued (map NULL: everything was), and what lies beyond the end of the
- * image or of the map.
+ * The whole image, and at least length bytes.  LOST are the bytes that the map
+ * does not call rescued (map NULL: all were), and the bytes beyond the end of
+ * the image or of the map.
  */
 void view_init(struct view *v, uint64_t image_size,
 	const struct mapfile *map, uint64_t length);
 void view_free(struct view *v);
 
-/* At least so long: what was not there is LOST. */
+/* Makes the view at least so long: new bytes are LOST. */
 void view_extend(struct view *v, uint64_t length);
 
 /*
@@ -77,13 +77,14 @@ void view_put(struct view *v, enum view_kind kind, uint64_t pos,
 	uint64_t size, uint64_t from);
 void view_put_bytes(struct view *v, uint64_t pos, const void *bytes,
 	size_t size);
-/* As the view has it at from: also what is lost there. */
+/* Takes the bytes that the view has at from; LOST ones stay LOST. */
 void view_copy(struct view *v, uint64_t pos, uint64_t size, uint64_t from);
 
 /*
  * Shows 2,048 bytes of each sector of the given size, those behind the first
- * skip bytes: 2352 and 16 for mode 1 of a CD, 2352 and 24 for mode 2.  What was
- * put keeps its place among the bytes of the image.  0, or -1: no such sectors.
+ * skip bytes: 2352 and 16 for mode 1 of a CD, 2352 and 24 for mode 2.  Pieces
+ * that were put in keep their place among the bytes of the image.  0, or -1: no
+ * such sectors.
  */
 int view_sectors(struct view *v, unsigned int sector, unsigned int skip);
 

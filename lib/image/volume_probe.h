@@ -10,8 +10,8 @@
 #include "image/layout.h"
 
 /*
- * Sets kind, fstype, uuid, label and session from the bytes at data, and
- * length where the file system must not be given more.
+ * Sets kind, fstype, uuid, label and session from the bytes at data.  Also sets
+ * length if the file system must not get more bytes.
  */
 void volume_probe(int fd, struct volume *v);
 

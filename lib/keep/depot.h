@@ -9,7 +9,7 @@
  *	archives/		archives, catalogue files, removed.jsonl
  *	catalogue.dump		the catalogue, as "ntt-db backup" writes it
  *
- * Without its .ntt-store the disk is not there: a depot is never empty.
+ * If .ntt-store is missing, the disk is not there: a depot is never empty.
  */
 #ifndef NTT_DEPOT_H
 #define NTT_DEPOT_H
@@ -26,7 +26,7 @@
 
 enum { DEPOT_ID = 36, DEPOT_NAME = 32 };
 
-/* What a .ntt-store says that is one of a depot. */
+/* The contents of the .ntt-store of a depot. */
 struct depot_mark {
 	char catalogue[DEPOT_ID + 1], id[DEPOT_ID + 1];
 	char name[DEPOT_NAME + 1];
@@ -93,14 +93,19 @@ int pack_index_next(const char **text, char id[STORE_ID + 1],
 	uint64_t *start, uint64_t *size);
 void pack_index_add(struct pack_index *x, const char *id, uint64_t start,
 	uint64_t size);
-/* The catalogue hears of a pack; 0 or -1. */
+/* Records a pack in the catalogue; 0 or -1. */
 int pack_record(PGconn *db, const char *place, const char *name,
 	struct pack_index *x);
 
-/* Nobody else sends to it or takes from it: 1; 0; -1 with db_error(). */
+/*
+ * Locks the depot against all other senders and takers: 1; 0 it is locked
+ * already; -1 with db_error().
+ */
 int depot_lock(PGconn *db, const struct depot *d);
 
-/* The catalogue hears that these are there durably, or not; 0 or -1. */
+/*
+ * Records in the catalogue that these are durable there, or not there; 0 or -1.
+ */
 int depot_holds(PGconn *db, const struct depot *d, char (*ids)[STORE_ID + 1],
 	size_t count);
 int depot_holds_not(PGconn *db, const struct depot *d,
@@ -115,8 +120,8 @@ int depot_scan(const char *root, int (*take)(void *arg, const char *id,
 	uint64_t size), void *arg);
 
 /*
- * What is in a place that the catalogue did not know: files of the right size,
- * which are not read.  0, or -1 with errno; 0 there: db_error().
+ * Records the blobs of a place that the catalogue did not know: files of the
+ * right size, which are not read.  0, or -1 with errno; 0 there: db_error().
  */
 int depot_adopt(PGconn *db, const char *name, const char *path,
 	uint64_t *count);

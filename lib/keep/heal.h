@@ -5,10 +5,10 @@
  * One transaction for some blobs: their rows are locked in the order of their
  * ids, each old file gets a name in BYHASH_ROOT/.bad, the new one takes its
  * place, the paths of all media are linked anew, everything is synced, and the
- * commit says "good".  Whoever is killed on the way leaves files that are right
- * or rows that still say what is wrong, and no good byte is lost.
+ * commit says "good".  A process that is killed on the way leaves right files,
+ * or rows that still say what is wrong; no good byte is lost.
  *
- * What is marked in blobs.state is no duplicate of anything.
+ * A blob that is marked in blobs.state is never taken for a duplicate.
  */
 #ifndef NTT_HEAL_H
 #define NTT_HEAL_H
@@ -48,16 +48,17 @@ enum heal_result {
 };
 
 /*
- * Heals what is wrong of these and says so in the catalogue; items are sorted,
- * and their temps are gone.  A blob without a row gets one.
+ * Heals the wrong ones of these and records it in the catalogue.  items must be
+ * sorted; their temps are used up.  A blob without a row gets one.
  */
 enum heal_result heal_blobs(struct heal *h, struct heal_item *items,
 	size_t count);
 
 /*
- * Notes what was found out about a blob, in a transaction of its own.  ino: of
- * the file that was read, 0 when there was none; if another file has the name
- * by now, which healing does, nothing is noted.  0, or -1 with db_error().
+ * Records the state of a blob, in a transaction of its own.  ino: the inode
+ * number of the file that was read, 0 if there was none.  If another file has
+ * the name by now, because the blob was healed, nothing is recorded.  0, or -1
+ * with db_error().
  */
 int heal_mark(PGconn *db, const struct store *s, const char *id,
 	enum store_state state, uint64_t ino);

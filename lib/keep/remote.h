@@ -1,9 +1,9 @@
 /*
- * What is on a remote place, through rclone(1), which knows how to talk to
- * whatever it is.  Objects are written from a pipe and read through one.
+ * The objects of a remote place, through rclone(1), which knows the protocols.
+ * Objects are written from a pipe and read through a pipe.
  *
- * Encrypted ones go through a crypt remote of rclone's, which is described to it
- * in its environment; the key is in a file of ours that has the form of
+ * Encrypted objects go through a crypt remote of rclone, which is configured by
+ * environment variables.  The key is in a file of ours that has the form of
  * rclone.conf.
  */
 #ifndef NTT_REMOTE_H
@@ -26,7 +26,7 @@ char *remote_key_path(const char *name);
 int remote_make_key(const char *file, const char *name, const char *url);
 
 /*
- * From now on objects are those of url, encrypted with the key of the file
+ * Uses the objects of url from now on, encrypted with the key of the file
  * unless that is NULL.  0, or -1 with errno.
  */
 int remote_use(const char *url, const char *key_file);

@@ -18,7 +18,10 @@
 int dm_linear_create(const char *name, const char *source,
 	const struct dm_piece *pieces, size_t count, char device[24]);
 
-/* It goes now, or when its last user is gone.  Unknown is fine, too. */
+/*
+ * Removes it now, or when its last user is gone.  If it does not exist, this is
+ * no error.
+ */
 void dm_linear_release(const char *name);
 
 #endif

@@ -36,9 +36,9 @@ struct loop_status {
 /*
  * The loop devices in use whose backing file may be on the device dev (as
  * stat(2) has it), 0: all; *count of them, caller frees with loop_list_free().
- * NULL and *count 0 if there is none.  To describe a loop the kernel asks the
- * file system behind it; those of other FUSE servers, which may have died, are
- * not asked.
+ * NULL and *count 0 if there is none.  To describe a loop device the kernel
+ * asks the file system of its file.  Loop devices on other FUSE servers, which
+ * may have died, are left out.
  */
 struct loop_status *loop_list(dev_t dev, size_t *count);
 void loop_list_free(struct loop_status *list, size_t count);

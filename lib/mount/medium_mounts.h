@@ -16,9 +16,9 @@ int medium_mounts_count(const char *const *points);
 
 /*
  * Whether every mount of the registry, of one of its two kinds, is where it
- * was: 1 yes, 0 no, -1 with errno.  A FUSE mount whose driver has died is none.
- * Something else mounted on top of one is unmounted if peel is set, and
- * otherwise counts as it being gone.
+ * was: 1 yes, 0 no, -1 with errno.  A FUSE mount whose driver has died does not
+ * count.  If something else is mounted on top of a mount, it is unmounted if
+ * peel is set; otherwise the mount counts as gone.
  */
 int medium_mounts_confirm(const char *point, const struct registry *r,
 	unsigned int failing, int peel, int timeout_ms);

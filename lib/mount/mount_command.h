@@ -20,14 +20,14 @@ void mount_command_print_nothing(const char *error);
 /* The object as it was registered, as of one that was mounted before. */
 void mount_command_print_already(const char *json);
 
-/* Says why, prints nothing with it as error, and exits. */
+/* Says why, prints an object without mounts that has it as error, and exits. */
 void mount_refuse(int status, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 
 /*
- * What is on the image of this name, found out without rights; view: what is
- * lost of it, NULL: nothing; found: what a search found, NULL: search.  Refuses
- * what has nothing to mount, and says what must be known of the rest.
+ * Recognises what is on the image of this name, without rights.  view: the lost
+ * bytes, NULL: none.  found: the result of a search, NULL: search.  Refuses an
+ * image with nothing to mount, and reports the finding of any other.
  */
 void mount_command_recognise(struct layout *l, int fd, uint64_t size,
 	const struct view *view, const char *path, int timeout_ms,

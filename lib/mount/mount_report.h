@@ -30,7 +30,10 @@ void mount_report_partition(struct buf *b, const struct volume *v,
 /* Closes it and the object. */
 void mount_report_end(struct buf *b, const struct layout *l);
 
-/* Something a person must look at: not a container, swap or a mere member. */
+/*
+ * Somebody must look at this volume: it is no container, no swap and no mere
+ * member.
+ */
 int mount_report_loss(const struct layout *l, const struct volume *v,
 	const struct volume_outcome *o);
 

@@ -1,8 +1,8 @@
 /*
- * The other side of ntt-mount-helper: runs it, through sudo -n where we are
- * not root, and reads the one JSON object it prints.  Its remarks go to our
- * standard error, but for what became of each volume, which is in the object
- * and for the caller to say.  Needs libjansson; configuration must be loaded.
+ * The other side of ntt-mount-helper: runs it, through sudo -n where we are not
+ * root, and reads the one JSON object it prints.  The remarks of the helper go
+ * to our standard error.  The outcome of each volume is only in the object; the
+ * caller reports it.  Needs libjansson; configuration must be loaded.
  *
  *	struct mounted m;
  *
@@ -57,9 +57,9 @@ struct mounted {
  * and "detach", whose object is in json only.  timeout: seconds for
  * each mount, 0 for the helper's own.
  *
- * What "mount" could not mount is mounted by ntt-sandbox, where its parts are
- * installed and it mounts more; where it does not, its reasons are added to
- * those of the helper.  "unmount" goes to whoever mounted.
+ * If "mount" could not mount something, ntt-sandbox mounts the medium, if its
+ * parts are installed and it can mount more.  If it cannot, its reasons are
+ * added to those of the helper.  "unmount" runs the program that mounted.
  *
  * 0: the helper ran and its object is in *m, whatever it says (status 3: some
  * partitions could not be mounted; 75: in use).  -1: it could not be run or
@@ -76,12 +76,12 @@ void mounted_free(struct mounted *m);
 int mounted_parse(struct mounted *m, const char *text, size_t len);
 
 /*
- * This partition holds, or may hold, something that nothing of it shows: not
- * so for swap, nor for a RAID or LVM member whose volumes are in the object.
+ * This partition holds, or may hold, data that no mount shows.  This is false
+ * for swap, and for a RAID or LVM member whose volumes are in the object.
  */
 int mounted_loss(const struct mounted *m, const struct mounted_partition *p);
 
-/* What became of a volume, as one line for people; caller frees. */
+/* The outcome of a volume, as one line for people; caller frees. */
 char *mounted_line(const struct mounted_partition *p);
 
 /* How many partitions are mounted. */

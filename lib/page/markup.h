@@ -1,8 +1,9 @@
 /*
  * Hostile bytes in HTML and XML: never markup, never invisible.
  *
- * What has no glyph of its own, changes the direction of what surrounds it, or
- * is not UTF-8 appears as an escape ("\x1c" a byte, "\u202e" a character).
+ * A character without a glyph, a character that changes the direction of its
+ * neighbours, and bytes that are not UTF-8 appear as escapes ("\x1c" a byte,
+ * "\u202e" a character).
  */
 #ifndef NTT_MARKUP_H
 #define NTT_MARKUP_H
@@ -19,8 +20,8 @@ void markup_html(struct buf *b, const void *bytes, size_t len);
  */
 void markup_plain(struct buf *b, const void *bytes, size_t len);
 /*
- * Text of an XML element, exactly: 1.  What XML 1.0 cannot hold: 0, and
- * nothing is appended.
+ * Text of an XML element, unchanged: 1.  If XML 1.0 cannot hold the text: 0,
+ * and nothing is appended.
  */
 int markup_xml(struct buf *b, const void *bytes, size_t len);
 

@@ -29,7 +29,7 @@ void page_begin(struct buf *b, const char *kicker, const void *title,
 	size_t len);
 /* Ends the header, to which the caller may have added. */
 void page_main(struct buf *b);
-/* Says when and by what it was made, of the state of the catalogue at when. */
+/* Says which program made the page, and that it shows the catalogue at when. */
 void page_end(struct buf *b, const char *when);
 
 void page_section(struct buf *b, const char *id, const char *title);
@@ -64,7 +64,7 @@ void page_command(struct buf *b, const char *command);
 /* "3 files", "1 file" */
 void page_plural(struct buf *b, uint64_t n, const char *one,
 	const char *many);
-/* "12.3 %" of a whole; never 100 of what is less, nor 0 of what is more. */
+/* "12.3 %" of a whole; 100 only for the whole, 0 only for nothing. */
 void page_share(struct buf *b, uint64_t part, uint64_t whole);
 /* "1 h 03 min", "4.2 s" */
 void page_seconds(struct buf *b, double seconds);

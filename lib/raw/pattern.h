@@ -12,8 +12,8 @@
 struct pattern_set;
 
 /*
- * NULL with *error (caller frees) naming file, line and reason.  A file of
- * nothing but comments gives a set that matches nothing.
+ * NULL with *error (caller frees) naming file, line and reason.  A file with
+ * only comments gives a set that matches nothing.
  */
 struct pattern_set *pattern_load(const char *file, char **error);
 /* The same from memory; name is for messages. */

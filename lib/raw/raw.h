@@ -69,7 +69,7 @@ enum {
 /* What an entry of this mode is: f d l b c p s, or U. */
 char raw_letter(mode_t mode);
 
-/* Something that was met, or should have been, and is not in the list. */
+/* Something on the medium that is missing from the list. */
 struct raw_omission {
 	uint64_t dev, ino;	/* of the entry at path; 0, 0: not known */
 	const char *kind;	/* a word, [a-z_]+, see ntt-raw(5) */

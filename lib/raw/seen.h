@@ -1,6 +1,6 @@
 /*
- * Which inodes and paths of a medium have come by already, in little memory
- * and without ever copying a table to make it larger.
+ * The inodes and paths of a medium that were seen already, in little memory and
+ * without ever copying a table to make it larger.
  *
  * Both sets are a million chains of small blocks.  Ten million entries of
  * whatever pattern take 130 MB (inodes) and 70 MB (paths).  Out of memory
@@ -42,8 +42,9 @@ void seen_inodes_free(struct seen_inodes *s);
  */
 int seen_inode(struct seen_inodes *s, uint64_t dev, uint64_t ino, int mark);
 /*
- * The same in three steps, some records apart, each fetching what the next
- * will need: memory is slower than all else that is done with a record.
+ * The same in three steps, some records apart.  Each step prefetches the memory
+ * for the next, because memory is slower than everything else that is done with
+ * a record.
  */
 struct seen_key {
 	uint32_t *chain;

@@ -6,13 +6,13 @@
  *	rc = walk_tree(&w, "/mnt/x");
  *
  * The root comes first, then all entries of a directory in the order of their
- * inode numbers, then what is below each.  Mount points are entries, what is
- * mounted on them is an omission unless cross is set, also where a directory of
- * the same file system is mounted.  Subvolumes of btrfs are walked: the device
- * of their inodes is the number of the subvolume in the lower 32 bits, and that
- * of the root's file system in the upper, so that it is the same after the next
- * mount as long as that is.  Nothing is written to the tree, not even an
- * access time where O_NOATIME is allowed.
+ * inode numbers, then what is below each.  Mount points are entries.  Unless
+ * cross is set, the mounted file system is an omission, even if it is a
+ * directory of the same file system.  Subvolumes of btrfs are walked: the
+ * device of their inodes is the number of the subvolume in the lower 32 bits,
+ * and that of the root's file system in the upper, so that it is the same after
+ * the next mount as long as that is.  Nothing is written to the tree, not even
+ * an access time where O_NOATIME is allowed.
  *
  * Memory and descriptors are bounded by the walker, whatever the width and
  * depth of the tree; names that no path of RAW_PATH_MAX can hold are problems.

@@ -3,10 +3,10 @@
  * store, directories, and symbolic links with the target bytes of the source.
  *
  * Paths come from media and are hostile: no component is ever followed through
- * a symbolic link, and ".." leads nowhere.  Everything here is idempotent; what
- * stands at a path already is replaced only by a rename, so that no moment
- * lacks a file.  Names that are too long for a file system are shortened; paths
- * given here are always those of the medium.
+ * a symbolic link, and ".." leads nowhere.  All functions are idempotent.  An
+ * existing entry is replaced only by a rename, so the file exists at every
+ * moment.  Names that are too long for a file system are shortened; paths given
+ * here are always those of the medium.
  */
 #ifndef NTT_ARCHIVED_H
 #define NTT_ARCHIVED_H
@@ -51,14 +51,15 @@ int archived_symlink(struct archived *a, const char *target,
 int archived_mkdir(struct archived *a, const char *path);
 
 /*
- * What was made so far is on the disk, also where store_sync() does not bring
- * it there.  0, or -1 with errno.
+ * Brings everything made so far to the disk, also if store_sync() does not.  0,
+ * or -1 with errno.
  */
 int archived_sync(struct archived *a);
 
 /*
- * After one of these failed with errno err: 1 when a name is at fault, which
- * has no place beside the other names of its medium; 0 when it is the disk.
+ * After one of these failed with errno err: 1 if the name is at fault, because
+ * it has no place beside the other names of its medium; 0 if the disk is at
+ * fault.
  */
 int archived_conflict(int err);
 

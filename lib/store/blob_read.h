@@ -1,7 +1,7 @@
 /*
- * Reading a blob, checked while it is read: the last block is given only after
- * the BLAKE3 of all of it is right, so whoever takes the blocks never has all
- * of a wrong content.
+ * Reading a blob, checked while it is read: the last block is given only if the
+ * BLAKE3 of the whole blob is right, so a caller never gets all of a wrong
+ * content.
  */
 #ifndef NTT_BLOB_READ_H
 #define NTT_BLOB_READ_H
@@ -37,8 +37,8 @@ enum blob_outcome blob_compare(int fd, const char *id,
 	const struct blob_sink *sink);
 
 /*
- * What the catalogue is to be told: "bad", "missing", "unreadable"; NULL: it is
- * not the blob's fault.  err is errno of BLOB_UNREADABLE.
+ * The state to record in the catalogue: "bad", "missing", "unreadable"; NULL:
+ * the blob is not at fault.  err is errno of BLOB_UNREADABLE.
  */
 const char *blob_state_name(enum blob_outcome outcome, int err);
 /* What a message says of it: "the blob … is missing"; static. */

@@ -13,8 +13,9 @@ enum { SHORT_NAME_MAX = 255 };	/* bytes of a name, NAME_MAX */
 
 /*
  * A name of at most SHORT_NAME_MAX bytes and a NUL for one of len bytes: its
- * beginning, "~" and 16 digits of the BLAKE3 of all of it.  The same for the same
- * name; tries, from 0, is for who finds the name taken.
+ * beginning, "~" and 16 digits of the BLAKE3 of all of it.  The same name
+ * always gives the same result.  If the result is taken, call again with a
+ * higher tries; the first is 0.
  */
 void short_name(char name[SHORT_NAME_MAX + 1], const char *full, size_t len,
 	int tries);

@@ -49,8 +49,9 @@ int store_open_read(struct store *s, const char *root);
 void store_close(struct store *s);
 
 /*
- * From now on what is made is 0440, directories 0750, and not 0444 and 0755.
- * Nobody writes into a blob: it may be a hundred names in the trees of media.
+ * From now on new files get mode 0440 and directories 0750, instead of 0444 and
+ * 0755.  Nobody may write into a blob: it may have a hundred names in the trees
+ * of media.
  */
 void store_private(struct store *s);
 mode_t store_file_mode(const struct store *s);
@@ -67,9 +68,9 @@ int store_read(const struct store *s, const char *id);
 
 int store_temp(struct store *s, struct store_temp *t);
 /*
- * The same where the blob will be: file systems put the files of a directory
- * together, and looking for room in one group of inodes for a hundred thousand
- * files takes ext4 half of the time.
+ * The same in the directory where the blob will be.  File systems put the files
+ * of a directory together; if one directory gets a hundred thousand files, ext4
+ * spends half of the time looking for room in one group of inodes.
  */
 int store_temp_near(struct store *s, struct store_temp *t, const char *id);
 void store_temp_discard(struct store *s, struct store_temp *t);
@@ -89,8 +90,9 @@ int store_publish(struct store *s, struct store_temp *t, const char *id);
 int store_replace(struct store *s, struct store_temp *t, const char *id);
 
 /*
- * Where ntt-reclaim puts what nothing uses, each file under its id.  The blob
- * is given its place again if it is there: 1; 0 it is not; -1 with errno.
+ * The directory where ntt-reclaim puts unused blobs, each under its id.  If the
+ * blob is there, moves it back to its place: 1; 0 it is not there; -1 with
+ * errno.
  */
 #define STORE_TRASH ".trash"
 int store_from_trash(struct store *s, const char *id);
