@@ -1,6 +1,6 @@
 /*
- * ntt-cat: one content of the collection to standard output, checked while it
- * is written.
+ * ntt-cat: writes one content of the collection to standard output, and checks
+ * it meanwhile.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,5 +1,5 @@
 /*
- * ntt-mark-excluded: ignore patterns, applied to a medium that is loaded.
+ * ntt-mark-excluded: applies ignore patterns to a loaded medium.
  *
  * The paths are read through a cursor and matched here, as bytes; those that
  * match go into a temporary table, from which paths and inodes are marked in

@@ -35,7 +35,7 @@ static const struct prog prog = {
 	"Add to, change or show what people say about a medium"
 };
 
-/* The catalogue has text, so bytes that are none are refused here. */
+/* The catalogue stores text, so bytes that are no text are refused here. */
 static void
 need_text(PGconn *db, const char *what, const char *text)
 {

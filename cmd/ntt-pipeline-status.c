@@ -1,6 +1,6 @@
 /*
- * ntt-pipeline-status: how far one medium came, by seven checks, each with its
- * evidence, and the command to run next.
+ * ntt-pipeline-status: shows which stages one medium has passed, by seven
+ * checks with their evidence, and the command to run next.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

@@ -1,10 +1,11 @@
 /*
- * ntt-reclaim: the room of blobs that nothing uses.
+ * ntt-reclaim: frees the room of blobs that nothing uses.
  *
- * The row first, then the file, which goes to BYHASH_ROOT/.trash.  A copier
- * that met the content meanwhile gives it a row again: after the file has moved
- * the row is looked for once more, and the file put back; the copier does the
- * same after its commit.  One of the two sees the other.
+ * It deletes the row first, and then moves the file to BYHASH_ROOT/.trash.  A
+ * copier that meets the content meanwhile makes a new row.  Therefore
+ * ntt-reclaim looks for the row once more after the move, and puts the file
+ * back if there is one.  The copier does the same after its commit.  So one of
+ * the two always sees the other.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -29,7 +30,7 @@
 #include "sql/statements.h"
 #include "store/store.h"
 
-/* What was thrown away a moment ago may be wanted by a copier at work. */
+/* A copier at work may need a blob that was thrown away a moment ago. */
 enum { TRASH_SECONDS = 86400 };
 
 static uint64_t days = 30;

@@ -23,8 +23,9 @@ static const struct prog prog = {
 };
 
 /*
- * Every user may read the arguments of sudo, and its log has them.  What a file
- * sets the program below sudo reads there itself.
+ * Every user may read the arguments of sudo, and its log has them.  So a URL
+ * with a password is not passed.  If it comes from a file, the program below
+ * sudo reads it there.
  */
 static int
 is_secret(enum config_key key, const char *value)

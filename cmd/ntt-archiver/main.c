@@ -1,6 +1,6 @@
 /*
- * ntt-archiver: image, map, list and logs of a medium into one proven
- * archive; only then do the sources go.
+ * ntt-archiver: puts image, map, list and logs of a medium into one proven
+ * archive, and only then removes the sources.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,8 +1,9 @@
 /*
- * ntt-browse: the collection as a read-only file system.
+ * ntt-browse: shows the collection as a read-only file system.
  *
- * ask.c asks the catalogue, media.c knows which media there are, listing.c what
- * is in a directory, node.c what the kernel holds; serve.c answers it.
+ * ask.c asks the catalogue, media.c knows the media, listing.c knows what is in
+ * a directory, node.c knows which nodes the kernel holds, serve.c answers the
+ * kernel.
  */
 #define _GNU_SOURCE
 #define FUSE_USE_VERSION 312

@@ -19,7 +19,7 @@ enum { REFRESH_MS = 3000, NAME_LENGTH = 200, BLOB = 32 };
 /* Of browse_media. */
 enum column { HASH, NAME, RESTRICTED, TABLE, SETTLED, TIME, COMPLETE };
 
-/* One thread asks; the others go on with what is known. */
+/* One thread asks; the others go on with the last answer. */
 static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct shown **media;		/* in the order they are shown */

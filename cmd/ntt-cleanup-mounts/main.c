@@ -1,9 +1,10 @@
 /*
  * ntt-cleanup-mounts: unmounts the media that are finished.
  *
- * It reads the catalogue and therefore has no rights to mount; those are
- * ntt-mount-helper's, which it runs.  judge() is the list of reasons to keep a
- * medium mounted; no verdict on one medium keeps it from looking at the next.
+ * It reads the catalogue and therefore has no rights to mount; it runs
+ * ntt-mount-helper, which has these rights.  judge() is the list of reasons to
+ * keep a medium mounted; whatever it decides on one medium, it also looks at
+ * the next.
  */
 #define _GNU_SOURCE
 #include <errno.h>

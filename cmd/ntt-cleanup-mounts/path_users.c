@@ -10,7 +10,7 @@
 
 #include "base/fsutil.h"
 
-/* The link at/name points to dir or below it. */
+/* Whether the link at/name points to dir or below it. */
 static int
 points_below(int at, const char *name, const char *dir)
 {

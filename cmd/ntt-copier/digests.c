@@ -21,7 +21,7 @@ failed(const char *name)
 	die(EXIT_FAILED, "could not compute %s", name);
 }
 
-/* 1: it is one, and not asked for twice. */
+/* 1: it is a digest, and it is not asked for twice. */
 static int
 add_word(struct digests *d, const char *word)
 {

@@ -25,8 +25,8 @@ is_zero(const char *p, size_t len)
 }
 
 /*
- * Large files go past the page cache: they would only push out of it what is
- * read again.  0: the file system wants them the ordinary way.
+ * Large files go past the page cache: in it they would only push out pages that
+ * are needed again.  0: the file system needs ordinary writes.
  */
 static int
 direct(int fd, int on)

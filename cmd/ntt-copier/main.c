@@ -1,6 +1,6 @@
 /*
- * ntt-copier: one worker.  Claims a range of a medium's inodes, reads each
- * once, stores what is new, links every path, records what happened.
+ * ntt-copier: one worker.  It claims a range of a medium's inodes, reads each
+ * once, stores new contents, links every path, and records the results.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -16,7 +16,7 @@ enum {
 	/* how a file system keeps a file, which is no property of it */
 	FLAGS_OF_STORAGE = FS_EXTENT_FL | FS_INLINE_DATA_FL | FS_INDEX_FL |
 	    FS_HUGE_FILE_FL | FS_EA_INODE_FL | FS_DIRTY_FL | FS_COMPRBLK_FL,
-	/* ranges; the holes after that become zeros when it is restored */
+	/* ranges; later holes become zeros when the file is restored */
 	HOLES_MAX = 65536
 };
 
@@ -32,7 +32,7 @@ need(struct queue_meta **m)
 	return *m;
 }
 
-/* File systems without files of this machine's kind have no such flags. */
+/* File systems of other operating systems have no such flags. */
 static int
 has_flags(unsigned long fs_type)
 {

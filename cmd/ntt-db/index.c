@@ -1,8 +1,9 @@
 /*
- * Segments are made of the catalogue, also where they are merged: there is no
- * tool that joins two.  The largest is never more than eight behind, and small
- * ones are merged among themselves while they are small beside it, so that a
- * name is written a few times only, however many media come one by one.
+ * Segments are made from the catalogue, also when they are merged, because no
+ * tool joins two segments.  There are never more than eight besides the
+ * largest.  Segments that are small compared with the largest are merged with
+ * each other.  So a name is written only a few times, even if media come one by
+ * one.
  */
 #define _GNU_SOURCE
 #include "index.h"

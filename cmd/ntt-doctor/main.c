@@ -1,6 +1,6 @@
 /*
- * ntt-doctor: what is missing, wrong or full before a long run.  It changes
- * nothing.
+ * ntt-doctor: says what is missing, wrong or full before a long run.  It
+ * changes nothing.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /*
- * ntt-each: a program once for each content, its answers kept.
+ * ntt-each: runs a program once for each content and keeps its answers.
  *
  * Contents are chosen as ntt-find chooses (find/question.h) and gathered by the
  * server (todo.h); programs run side by side (pool.h), each in a sandbox
- * (confine.h); what they say is committed every second (batch.h).  What is
- * built in, MIME types and words, is in mime.c and text.c.
+ * (confine.h); their answers are committed every second (batch.h).  The
+ * built-in programs, for MIME types and words, are in mime.c and text.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,8 +1,8 @@
 /*
- * ntt-find: which files of the collection, by name, content or state.
+ * ntt-find: finds files of the collection by name, content or state.
  *
  * The catalogue makes the tests on types, sizes, times, contents; names are
- * held against the patterns here (find/match.h), because they are bytes.
+ * compared with the patterns here (find/match.h), because they are bytes.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>

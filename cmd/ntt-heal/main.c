@@ -1,6 +1,6 @@
 /*
- * ntt-heal: right bytes for blobs that are not what their names say, from
- * wherever they still are.
+ * ntt-heal: finds right bytes for wrong blobs in all other places that may have
+ * them.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * ntt-identify: the hash, size, model and serial of a device, an image or a
- * directory.
+ * ntt-identify: finds the hash, size, model and serial number of a device, an
+ * image or a directory.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * ntt-imager: a device into an image and its map, by seven phases of ddrescue;
- * several images of one medium into one; a picture of a map.
+ * ntt-imager: makes an image and its map of a device, by seven phases of
+ * ddrescue; merges several images of one medium; draws a map.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -37,7 +37,7 @@ pause_ms(struct load *l, int ms)
 	return sig_caught() ? fail(l, EINTR) : 0;
 }
 
-/* Who stands in the way of our session, as text; nothing if nobody does. */
+/* The sessions that block ours, as text; "" if there are none. */
 static void
 find_blockers(struct load *l, struct buf *out)
 {

@@ -1,11 +1,11 @@
 /*
- * ntt-loader: a .raw into the catalogue, all of it or nothing.
+ * ntt-loader: loads a .raw into the catalogue, all of it or nothing.
  *
  * Path rows go to the server while the input is read; inode rows wait in a
- * spool, because a connection does one COPY at a time and because only the
- * end tells whether every name of an inode is excluded.  From a pipe, which
- * may take hours, path rows wait too: no transaction is open before the last
- * byte has come.
+ * spool, because a connection does one COPY at a time and because only at the
+ * end of the input it is known whether every name of an inode is excluded.  If
+ * the input is a pipe, which may take hours, path rows wait, too: no
+ * transaction is open before the last byte has come.
  */
 #define _GNU_SOURCE
 #include <errno.h>

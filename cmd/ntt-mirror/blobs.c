@@ -1,7 +1,7 @@
 /*
- * The blobs of a place.  A batch is written to files without names; one sync
- * makes them durable, and the names of the batch before; then the catalogue hears
- * of that one, and these get their names.
+ * The blobs of a place.  A batch is written to files without names.  One sync
+ * makes these files durable, and also the names of the batch before.  Then the
+ * catalogue records the batch before, and the new files get their names.
  */
 #define _GNU_SOURCE
 #include <errno.h>

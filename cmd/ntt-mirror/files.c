@@ -1,6 +1,6 @@
 /*
- * Archives, catalogue files, the dump: written beside, read back, renamed,
- * recorded.  What had the name is kept in archives/old.
+ * Archives, catalogue files, the dump.  Each is written beside its name, read
+ * back, renamed and recorded.  The replaced file is kept in archives/old.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

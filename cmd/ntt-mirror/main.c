@@ -1,8 +1,8 @@
 /*
- * ntt-mirror: what a place lacks is sent to it, or what it has is read back.
+ * ntt-mirror: sends to a place what it lacks, or reads back what it has.
  *
- * First what says what the rest is (catalogue files, the dump), then blobs, then
- * archives.  Nothing at a place is ever deleted.
+ * The catalogue files and the dump come first, because they describe the rest;
+ * then blobs, then archives.  Nothing at a place is ever deleted.
  */
 #define _GNU_SOURCE
 #include <errno.h>

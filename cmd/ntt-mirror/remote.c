@@ -2,10 +2,10 @@
  * A remote place: packs, which are plain tar files of many blobs, each with its
  * index beside, and the other files as objects of their own.
  *
- * A pack is named by its index, so that one that was interrupted is written
- * again over what is left of it.  Its blobs are read twice, first to know that
- * they are right; then the pack goes out, comes back and is compared, then its
- * index, and then the catalogue hears of it.
+ * The name of a pack comes from its index, so an interrupted pack is written
+ * again under the same name.  The blobs are read twice, the first time to check
+ * them.  Then the pack is sent, read back and compared; then the index is sent;
+ * then the catalogue records the pack.
  */
 #define _GNU_SOURCE
 #include <errno.h>

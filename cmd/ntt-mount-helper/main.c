@@ -1,9 +1,9 @@
 /*
  * ntt-mount-helper: the one program of the suite with root rights.
  *
- * main() takes the rights of its caller apart; mount_medium() is the order of
- * events.  What reads the image's own structures runs without rights
- * (layout.h), what may hang runs in a child (bounded.h).
+ * main() decides what the caller may do; mount_medium() is the order of events.
+ * Code that reads structures of the image runs without rights (layout.h).  Code
+ * that may hang runs in a child (bounded.h).
  */
 #define _GNU_SOURCE
 #include <errno.h>

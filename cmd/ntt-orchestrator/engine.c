@@ -22,7 +22,7 @@ enum { NOBODY = 65534, STEP_MS = 100, GRACE_MS = 2000 };
 
 #define MEMORY ((uint64_t)4 << 30)
 
-/* Who may read the files, and has as few rights as can be. */
+/* The user who may read the files and has the fewest rights. */
 static uid_t
 reader(const struct engine *e)
 {

@@ -26,7 +26,7 @@ default_database_answers(void)
 	return 1;
 }
 
-/* Appends to what the user may have there for other purposes. */
+/* Appends to the file, which the user may also have for other purposes. */
 static void
 remember(const char *file, const char *home)
 {

@@ -1,6 +1,6 @@
 /*
- * ntt-parse-verify-log: what a log of ntt-verify says, for people, or the ids
- * it names, for ntt-re-hardlink.
+ * ntt-parse-verify-log: sums up a log of ntt-verify for people, or prints its
+ * ids for ntt-re-hardlink.
  */
 #define _GNU_SOURCE
 #include <errno.h>

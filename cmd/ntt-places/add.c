@@ -31,7 +31,10 @@ is_in(const char *path, const char *dir)
 	return !strncmp(path, dir, len) && (path[len] == '/' || !path[len]);
 }
 
-/* Neither in a store nor around one, whoever's it is. */
+/*
+ * The directory must be neither in a store nor around one, also if the store
+ * belongs to another catalogue.
+ */
 static void
 refuse_stores(const char *path)
 {

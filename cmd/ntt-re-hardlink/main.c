@@ -1,10 +1,9 @@
 /*
- * ntt-re-hardlink: the tree of a medium as the catalogue says it must be.
+ * ntt-re-hardlink: makes the tree of a medium as the catalogue describes it.
  *
- * Inodes are read in batches by key, so that no transaction is open while
- * links are made; the next batch is on its way while one is worked on.  What
- * is right already costs two look-ups, so an interrupted run is simply
- * repeated.
+ * Inodes are read in batches by key, so that no transaction is open while links
+ * are made; the next batch is on its way while one is worked on.  An entry that
+ * is right already costs two look-ups, so an interrupted run can be repeated.
  */
 #define _GNU_SOURCE
 #include <endian.h>

@@ -1,9 +1,9 @@
 /*
- * ntt-rebuild: a catalogue that was lost, from what is on the disk.
+ * ntt-rebuild: makes a lost catalogue again from the files on the disk.
  *
- * Each medium comes in one transaction from the best that there is of it: its
- * catalogue file, the one in its archive, its tree.  Then the blobs get their
- * rows, and the catalogue has the id that is in the marks of the stores.
+ * Each medium is made in one transaction from its best source: its catalogue
+ * file, the catalogue file in its archive, or its tree.  Then the blobs get
+ * their rows, and the catalogue gets the id that is in the marks of the stores.
  */
 #define _GNU_SOURCE
 #include <errno.h>

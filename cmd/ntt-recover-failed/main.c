@@ -1,5 +1,6 @@
 /*
- * ntt-recover-failed: what could not be copied, why, and once more.
+ * ntt-recover-failed: shows what could not be copied and why, and makes it
+ * pending again.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

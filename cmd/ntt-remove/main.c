@@ -1,7 +1,7 @@
 /*
- * ntt-remove: a medium out of the collection.  Its rows and its tree go; its
- * archive stays unless --archive is given, and the contents that only it had
- * are for ntt-reclaim.
+ * ntt-remove: takes a medium out of the collection.  It deletes the rows and
+ * the tree.  The archive stays unless --archive is given.  ntt-reclaim removes
+ * the contents that only this medium had.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * ntt-report: a medium, or the collection, as a page for people; a medium in
- * the formats of the field.
+ * ntt-report: shows a medium, or the collection, as a page for people; exports
+ * a medium in the formats of forensics and archives.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

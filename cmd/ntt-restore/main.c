@@ -1,10 +1,10 @@
 /*
- * ntt-restore: files, folders and media back, with everything that the
- * catalogue knows about them.
+ * ntt-restore: gives files, folders and media back, with all metadata in the
+ * catalogue.
  *
  * For each medium its rows are read in one go (plan.c); then each entry is made
- * (make.c, or tar.c); then what had to wait is set: what directories are, and
- * flags that forbid changes.
+ * (make.c, or tar.c); at the end come the things that must wait: the metadata
+ * of directories, and flags that forbid changes.
  */
 #define _GNU_SOURCE
 #include <errno.h>

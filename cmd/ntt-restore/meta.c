@@ -17,7 +17,7 @@
 #include "base/diag.h"
 #include "base/num.h"
 
-/* Those that say something about the file, not how it is kept. */
+/* Flags that say something about the file, not about how it is stored. */
 enum {
 	SETTABLE = FS_SECRM_FL | FS_UNRM_FL | FS_COMPR_FL | FS_SYNC_FL |
 	    FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL |

@@ -1,9 +1,9 @@
 /*
  * ntt-sandbox: ntt-mount-helper without rights.
  *
- * The image is mounted in a guest (sandbox.h).  The program that is called
- * recognises what is on the image and prints the object; the keeper it leaves
- * behind holds sandbox-HASH.lock as long as anything of the guest is there.
+ * The image is mounted in a guest (sandbox.h).  This program recognises what is
+ * on the image and prints the object.  It leaves a keeper process behind, which
+ * holds sandbox-HASH.lock while any part of the guest exists.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,8 +1,8 @@
 /*
- * Resource forks of HFS and HFS+: second contents of files, which the records
- * of the catalogue file have beside the first.  A fork's first extents are in
- * that record, others in the extents file.  Both files are B-trees, of which
- * the leaves are a chain.
+ * Resource forks of HFS and HFS+: second contents of files.  The records of the
+ * catalogue file describe both contents.  A fork's first extents are in that
+ * record, others in the extents file.  Both files are B-trees, of which the
+ * leaves are a chain.
  */
 #include "format.h"
 

@@ -1,6 +1,6 @@
 /*
- * ntt-streams: alternate data streams and resource forks of an image, which no
- * mount shows, into the store.
+ * ntt-streams: stores alternate data streams and resource forks of an image,
+ * which no mount shows.
  */
 #define _GNU_SOURCE
 #include <errno.h>

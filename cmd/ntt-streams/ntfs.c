@@ -1,7 +1,7 @@
 /*
  * Alternate data streams of NTFS: the $DATA attributes of a file record that
- * have names.  What does not fit into one record is in others, which the
- * attribute list of the first names.
+ * have names.  If attributes do not fit into one record, the others are in
+ * further records, which the attribute list of the first record names.
  */
 #include "format.h"
 

@@ -13,7 +13,7 @@
 #include "store/store.h"
 #include "sql/statements.h"
 
-/* The new name for the old file, durable; also where it has one already. */
+/* Gives the old file its new name, durably; fine if it has the name already. */
 static int
 name_file(int store)
 {

@@ -1,9 +1,9 @@
 /*
  * ntt-view: an image as three files, two of which read like it.
  *
- * The bytes come from a view (image/view.h).  Whoever mounts may have opened
- * everything already: then the image, the view, the log and /dev/fuse are
- * descriptors, and this program needs no rights at all.
+ * The bytes come from a view (image/view.h).  The caller may have opened
+ * everything already.  Then the image, the view, the log and /dev/fuse are
+ * descriptors, and this program needs no rights.
  */
 #define _GNU_SOURCE
 #define FUSE_USE_VERSION 312

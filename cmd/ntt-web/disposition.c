@@ -21,7 +21,10 @@ is_seen(const unsigned char *p, size_t n)
 	return seen;
 }
 
-/* Names that begin with a dot are hidden, those that end with one cut off. */
+/*
+ * Systems hide names that begin with a dot, and cut off a dot or a blank at the
+ * end.
+ */
 static int
 is_outside(const unsigned char *p, size_t i, size_t len)
 {

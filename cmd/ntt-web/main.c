@@ -1,6 +1,6 @@
 /*
- * ntt-web: the collection as pages, for people who look for a photo and do not
- * use a shell.
+ * ntt-web: shows the collection as web pages, for people who look for a photo
+ * and do not use a shell.
  *
  *	listen.c	the socket
  *	access.c	who may look

@@ -1,9 +1,9 @@
 /*
  * Names that fit, over all media.
  *
- * Where the index of names does not know a medium, or has nothing to hold on to,
- * its table of paths is read, a stretch of blocks at a time: a search that is
- * cut short knows how far it came and goes on from there.
+ * If the index of names does not have a medium, or the pattern has too few
+ * letters for it, the medium's table of paths is read, some blocks at a time.
+ * So a search that is cut short knows how far it came and goes on from there.
  */
 #define _GNU_SOURCE
 #include <ctype.h>

@@ -48,8 +48,8 @@ enum heal_result {
 };
 
 /*
- * Heals the wrong ones of these and records it in the catalogue.  items must be
- * sorted; their temps are used up.  A blob without a row gets one.
+ * Heals the wrong ones of these and records it in the catalogue.  It sorts
+ * items and uses up their temps.  A blob without a row gets one.
  */
 enum heal_result heal_blobs(struct heal *h, struct heal_item *items,
 	size_t count);
