@@ -216,3 +216,27 @@ SET
 	streams_done = clock_timestamp()
 WHERE
 	medium_hash = $1;
+
+-- Are the named streams of medium $1 still to be looked for?  It is a copied
+-- image, and has volumes that have some, or those of it are not known.  And: are
+-- they known?
+PREPARE streams_missing AS
+SELECT
+	source_kind IN ('image', 'device')
+	AND copy_done IS NOT NULL
+	AND coalesce(streams_done < enum_done, TRUE)
+	AND (v.some
+		OR v.n = 0),
+	coalesce(v.some, FALSE)
+FROM
+	medium
+	CROSS JOIN (
+		SELECT
+			count(*) AS n,
+			bool_or(filesystem IN ('ntfs', 'hfs', 'hfsplus')) AS some
+		FROM
+			medium_partition
+		WHERE
+			medium_hash = $1) AS v
+WHERE
+	medium_hash = $1;

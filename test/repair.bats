@@ -46,7 +46,9 @@ failures() {
 	sql "UPDATE inode SET status = 'failed_permanent',
 		error_type = 'io_error', blobid = NULL,
 		errors = '{\"io_error: Input/output error\"}'
-		WHERE ino = (SELECT ino FROM path WHERE path = '3')"
+		WHERE ino = (SELECT ino FROM path WHERE path = '3');
+		DELETE FROM blob_load b WHERE NOT EXISTS
+			(SELECT FROM inode i WHERE i.blobid = b.blobid)"
 }
 
 @test "list-failures: classes, numbers, samples, as text and as JSON" {
@@ -173,7 +175,8 @@ copy_one() {
 	sql "INSERT INTO blobs (blobid, size) VALUES ('$id', 2)"
 	ntt-db adopt -q
 	sql "UPDATE inode SET status = 'success', blobid = '$id' WHERE ino =
-		(SELECT ino FROM path WHERE path = '$2')"
+		(SELECT ino FROM path WHERE path = '$2');
+		SELECT catalogue_note_contents('$M')"
 }
 
 @test "mark-excluded: paths and their inodes, never what is copied" {

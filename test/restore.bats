@@ -249,7 +249,7 @@ right() {
 	stepper count steps ntt-restore -q last out || [ $? = 99 ]
 	[ "$(cat steps)" -gt 20 ]
 	rm -r out
-	for ((n = 1; n <= $(cat steps); n += 3)); do
+	for ((n = 1; n <= $(cat steps); n += n < $(cat steps) - 12 ? 3 : 1)); do
 		status=0
 		stepper kill $n ntt-restore -q last out || status=$?
 		[ $status = 137 ]
@@ -258,7 +258,9 @@ right() {
 		clean out
 		diff -r src out -x p
 		[ "$(stat -c '%h %i' out/d/f)" = "$(stat -c '%h %i' out/link)" ]
-		[ "$(stat -c '%y' src src/d)" = "$(stat -c '%y' out out/d)" ]
+		diff <(stat -c '%y' src src/d) <(stat -c '%y' out out/d) ||
+			{ echo "killed at step $n"; return 1; }
+		[ -z "$(getfattr -m ntt out)" ]
 		rm -r out
 	done
 }

@@ -57,6 +57,29 @@ kept() {
 		LC_ALL=C sort
 }
 
+@test "by hand, with no word to ntt-orchestrator or ntt-streams" {
+	ntfs n.img
+	echo main >m/f
+	echo beside >'m/f:s'
+	umount m
+	M=$(ntt-identify -q n.img)
+	mkdir -p "$NTT_HOME/img"
+	cp n.img "$NTT_HOME/img/$M.img"
+	expect 0 ntt-sandbox mount "$M" "$NTT_HOME/img/$M.img" 3>&-
+	ntt-enum -q --meta "$NTT_HOME/mnt/$M" "$M" - | ntt-loader -q - "$M" >/dev/null
+	expect 0 ntt-copier -q "$M"
+	[ "$(kept)" = "f:s|$(echo beside | b3sum --no-names)" ]
+	expect 0 ntt-sandbox unmount "$M"
+	expect 0 ntt-archiver -q --keep "$M"
+	# a medium of which it is known that it has some, and nobody looked
+	sql "UPDATE medium SET streams_done = NULL, archived_at = NULL,
+		archive_path = NULL; INSERT INTO medium_partition (medium_hash,
+		number, filesystem, status) SELECT medium_hash, 0, 'ntfs',
+		'mounted' FROM medium ON CONFLICT DO NOTHING"
+	expect 1 ntt-archiver -q --force "$M"
+	has "$stderr" 'its named streams were not looked for'
+}
+
 # The same of the file system that is mounted, by its driver
 there() {
 	(cd m && find . -printf '%P\0' | while IFS= read -r -d '' f; do

@@ -103,6 +103,21 @@ counts_allow(const PGresult *res, struct buf *why)
 	return why->len == 0;
 }
 
+/* ntt-streams was not run; 0, or -1. */
+static int
+lacks_streams(const struct archive_medium *m, PGconn *db, struct buf *why)
+{
+	PGresult *res = db_query(db, sql_streams_missing, m->hash);
+
+	if (!res)
+		return -1;
+	if (db_bool(res, 0, 0) && db_bool(res, 0, 1))
+		buf_printf(why, "its named streams were not looked for "
+		    "(\"ntt-streams %s\")", m->hash);
+	PQclear(res);
+	return 0;
+}
+
 int
 archive_rows_ready(const struct archive_medium *m, PGconn *db,
     int allow_failures, struct buf *why)
@@ -131,6 +146,8 @@ archive_rows_ready(const struct archive_medium *m, PGconn *db,
 	free(sql);
 	if (ready > 0 && !allow_failures) {
 		if (account_describe(db, m->hash, why) < 0)
+			return -1;
+		if (!why->len && lacks_streams(m, db, why) < 0)
 			return -1;
 		if (why->len)
 			buf_puts(why, "; --allow-failures archives it all the "

@@ -22,6 +22,7 @@
 #include "base/prog.h"
 #include "base/progress.h"
 #include "base/sig.h"
+#include "base/spawn.h"
 #include "base/use_lock.h"
 #include "catalogue/db.h"
 #include "catalogue/medium.h"
@@ -629,6 +630,38 @@ conclude(void)
 	    EXIT_PARTIAL : EXIT_DONE;
 }
 
+/*
+ * The medium is copied; what ntt-streams takes of its image belongs to that, also
+ * for who copies by hand.  status: of the copy.
+ */
+static int
+take_streams(int status)
+{
+	char *argv[] = { (char *)"ntt-streams", (char *)"--quiet", medium.hash,
+		NULL };
+	PGresult *res;
+	int missing, known, taken;
+
+	if (status != EXIT_DONE && status != EXIT_PARTIAL)
+		return status;
+	res = db_query(db, sql_streams_missing, medium.hash);
+	if (!res)
+		database_failed();
+	missing = !opt.src_root && db_bool(res, 0, 0);
+	known = db_bool(res, 0, 1);
+	PQclear(res);
+	if (!missing)
+		return status;
+	if (!medium.image_path || access(medium.image_path, R_OK) < 0) {
+		say("named streams were not looked for, because this user "
+		    "cannot read the image: \"ntt-streams %s\" does that",
+		    medium.hash);
+		return known ? EXIT_PARTIAL : status;
+	}
+	taken = run(argv, NULL);
+	return taken == EXIT_DONE ? status : taken;
+}
+
 static void
 open_destination(void)
 {
@@ -873,7 +906,7 @@ main(int argc, char **argv)
 		die_errno("could not prepare: %m");
 	open_queue();
 	work();
-	status = conclude();
+	status = take_streams(conclude());
 	use_lock_release(lock);
 	finish(status);
 }

@@ -348,7 +348,6 @@ blobs_send(struct mirror *m)
 	int more = 1;
 
 	limit_files();
-	if (!m->to->remote)
 	begin_work(m, sql_mirror_lacks, NULL, "sending");
 	while (more && !sig_caught()) {
 		PGresult *res = next(m, last);

@@ -451,6 +451,7 @@ restore(void)
 		tar_close();
 	} else {
 		target_unmark(&target);
+		target_finished(&target);
 		if (target_sync(&target) < 0)
 			die_errno("could not write to %s: %m",
 			    quoted(opt.to));

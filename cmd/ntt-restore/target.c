@@ -18,6 +18,24 @@
 
 enum { KEY_HEX = 2 * BLAKE3_KEY_LEN };
 
+/*
+ * The mark goes before the times of the top are set, because taking it away
+ * changes them.  This attribute, where the file system has such, says meanwhile
+ * that they are still to be set.
+ */
+static const char unfinished[] = "user.ntt.restoring";
+
+/* An empty mark is of a run that was killed before anything was made. */
+static int
+is_empty_mark(int dir, const char *name)
+{
+	struct stat st;
+
+	return !strncmp(name, TARGET_MARK, sizeof TARGET_MARK - 1) &&
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_size == 0;
+}
+
 static int
 is_empty(int fd)
 {
@@ -27,7 +45,8 @@ is_empty(int fd)
 	int empty = dir != NULL;
 
 	while (dir && (entry = readdir(dir)))
-		if (!is_dot(entry->d_name))
+		if (!is_dot(entry->d_name) &&
+		    !is_empty_mark(fd, entry->d_name))
 			empty = 0;
 	if (dir)
 		closedir(dir);
@@ -170,7 +189,8 @@ target_open(struct target *t, const char *path)
 	t->top = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->top < 0 || fstat(t->top, &t->before) < 0)
 		die_errno("could not open %s: %m", quoted(path));
-	t->own = made || is_empty(t->top);
+	t->own = made || is_empty(t->top) ||
+	    fgetxattr(t->top, unfinished, NULL, 0) >= 0;
 	mark(t, path);
 }
 
@@ -216,9 +236,18 @@ target_unmark(struct target *t)
 {
 	if (t->mark < 0)
 		return;
+	if (t->own)
+		fsetxattr(t->top, unfinished, "", 0, 0);
 	unlinkat(t->top, t->mark_name, 0);
 	close(t->mark);
 	t->mark = -1;
+}
+
+void
+target_finished(const struct target *t)
+{
+	if (t->own)
+		fremovexattr(t->top, unfinished);
 }
 
 int

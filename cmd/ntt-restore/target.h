@@ -46,6 +46,8 @@ int target_is_mark(const struct target *t, const char *path);
 int target_move_mark(struct target *t);
 /* Takes the mark away, before the last times are set. */
 void target_unmark(struct target *t);
+/* They are set. */
+void target_finished(const struct target *t);
 /* Everything that was made is durable: 0, or -1 with errno. */
 int target_sync(const struct target *t);
 void target_close(struct target *t);

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/diag.h"
 #include "base/fsutil.h"
+#include "base/sig.h"
 #include "base/tempfile.h"
 #include "catalogue/db.h"
 #include "catalogue/store_mark.h"
@@ -402,13 +403,22 @@ pack_record(PGconn *db, const char *place, const char *name,
 	return res ? 0 : -1;
 }
 
+/* The server lets go of the lock of a session a moment after that has ended. */
 int
 depot_lock(PGconn *db, const struct depot *d)
 {
-	PGresult *res = db_query(db, sql_places_lock, d->name);
-	int locked = res ? db_bool(res, 0, 0) : -1;
+	enum { TRIES = 40, PAUSE_US = 50000 };
+	int locked = 0, i;
 
-	PQclear(res);
+	for (i = 0; i < TRIES && locked == 0 && !sig_caught(); i++) {
+		PGresult *res;
+
+		if (i > 0)
+			usleep(PAUSE_US);
+		res = db_query(db, sql_places_lock, d->name);
+		locked = res ? db_bool(res, 0, 0) : -1;
+		PQclear(res);
+	}
 	return locked;
 }
 
