@@ -27,7 +27,8 @@ void mount_refuse(int status, const char *fmt, ...)
 /*
  * What is on the image of this name, found out without rights; view: what is
  * lost of it, NULL: nothing; found: what a search found, NULL: search.  Refuses
- * what has nothing to mount, and says what must be known of the rest.
+ * what has nothing to mount, with what it is as bits_only where that is no file
+ * system at all, and says what must be known of the rest.
  */
 void mount_command_recognise(struct layout *l, int fd, uint64_t size,
 	const struct view *view, const char *path, int timeout_ms,

@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# slow: the guest kernel mounts them
+# bats file_tags=guest
+# File systems, labels and floppy disks of other days, and media without any.
+
+load lib
+
+setup() {
+	isolate
+	need linux.uml user-mode-linux
+	need b3sum b3sum
+	chmod 755 "$T" "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test"
+	fresh_db
+	cd "$T"
+	mkdir -p tree/sub
+	for f in one two sub/three; do
+		head -c $((RANDOM % 9000 + 3000)) /dev/urandom >tree/$f
+	done
+}
+
+# read_whole IMAGE [PREFIX]: the pipeline reads it all, and the catalogue has the
+# files of tree/ and no others, below PREFIX
+read_whole() {
+	expect 0 ntt-orchestrator --no-archive --sandbox --image "$1"
+	M=$(ntt-identify -q "$1")
+	has_files "${2:-}"
+}
+
+has_files() {
+	local f
+	(cd tree && find . -type f | LC_ALL=C sort | while read -r f; do
+		echo "${1:-}${f#./} $(b3sum --no-names "$f")"
+	done) >want
+	sql "SELECT convert_from(path, 'UTF8') || ' ' || blobid FROM path
+		JOIN inode USING (medium_hash, dev, ino)
+		WHERE medium_hash = '$M' AND fs_type = 'f' AND
+		path LIKE '${1:-}%' ORDER BY path" >have
+	diff want have
+}
+
+@test "a medium without a file system: its bits are archived, 3 once, then 2" {
+	local kind
+	seq 100000 >text.img
+	head -c 700000 /dev/urandom >random.img
+	for kind in text random; do
+		cp $kind.img same
+		expect 3 ntt-orchestrator --sandbox --image $kind.img
+		has "$stderr" "there are no files on"
+		has "$stderr" "no partition table and no known file system"
+		M=$(ntt-identify -q $kind.img)
+		ntt-archiver --extract "$M" img | cmp - same
+		expect 2 ntt-orchestrator --sandbox --image $kind.img
+		[ "$(sql "SELECT settled_by, reason FROM omission
+			WHERE medium_hash = '$M' AND kind = 'bits_only'")" = \
+"ntt-archiver|there is no file system on it, and its bits are archived" ]
+	done
+	expect 0 ntt
+	has "$output" "archived    2"
+	has "$output" "to load     0"
+	truncate -s 1M zero.img
+	expect 3 ntt-orchestrator --force --sandbox --image zero.img
+	has "$stderr" "every byte is zero"
+	expect 2 ntt-orchestrator --force --sandbox --image zero.img
+}
+
+@test "bits that were not rescued whole are archived when somebody says so" {
+	seq 100000 >i.img
+	printf '# map\n0x0 + 1\n0 4096 +\n4096 512 -\n4608 %d +\n' \
+		$(($(stat -c %s i.img) - 4608)) >i.map
+	M=$(ntt-identify -q i.img)
+	for _ in 1 2; do
+		expect 3 ntt-orchestrator --sandbox --image i.img
+		has "$stderr" "so it is not archived"
+	done
+	expect 1 ntt-archiver "$M"
+	has "$stderr" "medium has no file system"
+	expect 0 ntt-archiver -q --allow-failures "$M"
+	expect 2 ntt-orchestrator --sandbox --image i.img
+}
+
+@test "the list of a medium without a file system is its root" {
+	seq 100000 >i.img
+	expect 3 ntt-orchestrator --enum-only --sandbox --image i.img
+	M=$(ntt-identify -q i.img)
+	expect 0 ntt-raw-check "$NTT_HOME/raw/$M.raw"
+}
+
+@test "a floppy disk without a boot sector, of each format" {
+	need mformat mtools
+	local size was
+	for size in 160 180 320 360 720 1200 1440 2880; do
+		head -c 5000 /dev/urandom >tree/one	# another disk
+		mformat -C -f $size -i i.img ::
+		mcopy -s -i i.img tree/* ::
+		# mtools reads it as it was
+		for f in one two sub/three; do
+			mcopy -n -i i.img ::$f - | cmp - tree/$f
+		done
+		head -c 512 /dev/urandom |
+			dd of=i.img conv=notrunc status=none
+		was=$(b3sum <i.img)
+		read_whole i.img
+		has "$stderr" "that of a floppy disk of $size KiB is taken"
+		[ "$(b3sum <i.img)" = "$was" ]
+		rm i.img
+	done
+}
+
+@test "a floppy disk of which the first sector was not rescued" {
+	need mformat mtools
+	mformat -C -f 1440 -i i.img ::
+	mcopy -s -i i.img tree/* ::
+	dd if=/dev/zero of=i.img bs=512 count=1 conv=notrunc status=none
+	printf '# map\n0x0 + 1\n0 512 -\n512 1474048 +\n' >i.map
+	read_whole i.img
+	# nor the first sector of the first table, which the second one has
+	printf '# map\n0x0 + 1\n0 1024 -\n1024 1473536 +\n' >i.map
+	dd if=/dev/zero of=i.img bs=512 count=1 seek=1 conv=notrunc status=none
+	head -c 9 /dev/urandom | dd of=i.img bs=1 seek=1474000 conv=notrunc \
+		status=none	# another disk
+	read_whole i.img
+	has "$stderr" "512 B of its first file allocation table"
+}
+
+@test "a floppy disk that only lacks the mark of its boot sector" {
+	need mformat mtools
+	mformat -C -f 720 -i i.img ::
+	mcopy -s -i i.img tree/* ::
+	# no "FAT12", as DOS 3 left it, and no 55AA
+	dd if=/dev/zero of=i.img bs=1 seek=38 count=474 conv=notrunc status=none
+	read_whole i.img
+	has "$stderr" "its boot sector lacks the mark at its end"
+}
+
+@test "what has the size of a floppy disk and no directory of one is none" {
+	head -c 368640 /dev/urandom >i.img
+	printf '\xfd\xff\xff' | dd of=i.img bs=512 seek=1 conv=notrunc status=none
+	printf '\xfd\xff\xff' | dd of=i.img bs=512 seek=3 conv=notrunc status=none
+	expect 3 ntt-orchestrator --no-archive --sandbox --image i.img
+	has "$stderr" "no known file system"
+}
