@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/fsutil.h"
+#include "image/floppy.h"
 #include "image/fs_signature.h"
 #include "image/iso_session.h"
 #include "image/layout_probe.h"
@@ -167,6 +169,38 @@ lost_boot_sector(int fd, struct volume *v)
 		(v->length - size) / 512 * 512 };
 }
 
+/*
+ * FAT that libblkid does not take for one: its boot sector lacks the mark at its
+ * end, or all of what a boot sector says.
+ */
+static void
+old_fat(int fd, struct volume *v)
+{
+	enum { SECTOR = 512 };
+	unsigned char b[SECTOR], table[3];
+
+	if (pread_full(fd, b, sizeof b, (off_t)v->data) != sizeof b)
+		return;
+	if (v->length > SECTOR && fs_signature(b, sizeof b) &&
+	    !strcmp(fs_signature(b, sizeof b), "vfat") &&
+	    fs_extent(fd, "vfat", v->data, v->length) <= v->length &&
+	    pread_full(fd, table, sizeof table, (off_t)(v->data +
+	    le_number(b + 14, 2) * le_number(b + 11, 2))) == sizeof table &&
+	    table[0] == b[21] && table[1] == 0xff && table[2] == 0xff) {
+		layout_text(v->reason, sizeof v->reason,
+		    "its boot sector lacks the mark at its end");
+	} else if (floppy_boot(fd, v->data, v->length, v->boot)) {
+		v->boot_size = sizeof v->boot;
+		snprintf(v->reason, sizeof v->reason, "its boot sector does "
+		    "not tell its format: that of a floppy disk of %u KiB is "
+		    "taken", (unsigned int)(v->length / 1024));
+	} else {
+		return;
+	}
+	v->kind = VOLUME_FS;
+	layout_text(v->fstype, sizeof v->fstype, "vfat");
+}
+
 void
 volume_probe(int fd, struct volume *v)
 {
@@ -188,6 +222,8 @@ volume_probe(int fd, struct volume *v)
 		take_first(fd, v);
 	if (v->kind == VOLUME_UNKNOWN)
 		damaged_disc(fd, v);
+	if (v->kind == VOLUME_UNKNOWN && v->length)
+		old_fat(fd, v);
 	if (v->kind == VOLUME_UNKNOWN && v->length)
 		lost_boot_sector(fd, v);
 	if (!strcmp(v->fstype, "hfsplus"))
