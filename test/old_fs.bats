@@ -139,3 +139,91 @@ has_files() {
 	expect 3 ntt-orchestrator --no-archive --sandbox --image i.img
 	has "$stderr" "no known file system"
 }
+
+# adf DIR IMAGE …
+adf() {
+	python3 "$BATS_TEST_DIRNAME/tools/adf.py" "$@"
+}
+
+@test "floppy disks of the Amiga: OFS and FFS, as unadf reads them" {
+	need unadf unadf
+	local kind
+	head -c 60000 /dev/urandom >tree/long	# more blocks than a header names
+	for kind in 0 1 2 3; do
+		head -c 5000 /dev/urandom >tree/one	# another disk
+		adf tree i.img $kind
+		rm -rf out
+		mkdir out
+		unadf i.img -d out >/dev/null
+		diff -r tree out
+		read_whole i.img
+		[ "$(sql "SELECT fs_type FROM medium
+			WHERE medium_hash = '$M'")" = affs ]
+		rm i.img
+	done
+}
+
+@test "an Amiga's floppy disk with tracks too many, or cut" {
+	adf tree i.img 1
+	truncate -s +22528 i.img
+	read_whole i.img
+	head -c 800000 i.img >cut.img
+	expect 3 ntt-orchestrator --no-archive --sandbox --image cut.img
+	has "$stderr" "the image ends 101 kB before the volume does"
+	M=$(ntt-identify -q cut.img)
+	has_files
+}
+
+@test "the first word of an Amiga's boot block alone is no file system" {
+	head -c 901120 /dev/urandom >i.img
+	printf 'DOS\0' | dd of=i.img conv=notrunc status=none
+	expect 3 ntt-orchestrator --no-archive --sandbox --image i.img
+	has "$stderr" "no known file system"
+	# nor a root block that does not add up
+	adf tree i.img
+	printf x | dd of=i.img bs=1 seek=$((880 * 512 + 440)) conv=notrunc \
+		status=none
+	expect 3 ntt-orchestrator --no-archive --sandbox --image i.img
+	has "$stderr" "no known file system"
+}
+
+@test "an Amiga's hard disk: its partitions by their table" {
+	cp -r tree first
+	adf first i.img 1 1760 $((2 * 16384))
+	head -c 5000 /dev/urandom >tree/one
+	adf tree i.img 3 3520 $((57 * 16384))
+	python3 - <<-'END'
+	import struct
+	def block(kind, words):
+	    b = [0] * 64
+	    b[0], b[1] = int.from_bytes(kind, "big"), 64
+	    for at, value in words.items():
+	        b[at] = value
+	    b[2] = -sum(b) & 0xffffffff
+	    return struct.pack(">64I", *b).ljust(512, b"\0")
+	def partition(following, name, low, high):
+	    words = {4: following, 32: 16, 33: 128, 35: 1, 36: 1, 37: 32,
+	        38: 2, 41: low, 42: high, 48: 0x444f5301}
+	    text = bytes([len(name)]) + name
+	    words[9] = int.from_bytes(text.ljust(4, b"\0"), "big")
+	    return block(b"PART", words)
+	with open("i.img", "r+b") as f:
+	    f.seek(512)		# not in the first block
+	    f.write(block(b"RDSK", {4: 512, 7: 2}))
+	    f.write(partition(3, b"DH0", 2, 56))
+	    f.write(partition(0xffffffff, b"DH1", 57, 166))
+	END
+	read_whole i.img p2/
+	mv tree second
+	mv first tree
+	has_files p1/
+	[ "$(sql "SELECT number, table_type, filesystem, label, start_bytes
+		FROM medium_partition ORDER BY number")" = \
+"1|amiga|affs|DH0|32768
+2|amiga|affs|DH1|933888" ]
+	# an entry that was changed: its sum tells
+	printf '\0\0\0\2' | dd of=i.img bs=1 seek=$((3 * 512 + 16)) \
+		conv=notrunc status=none
+	expect 3 ntt-orchestrator --no-archive --sandbox --image i.img
+	has "$stderr" "its entry of the partition table is damaged"
+}

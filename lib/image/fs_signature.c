@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/fsutil.h"
+#include "image/amiga.h"
 
 enum { FAT_SECTOR_MIN = 512, FAT_SECTOR_MAX = 4096 };
 
@@ -265,6 +266,8 @@ fs_extent(int fd, const char *fstype, uint64_t start, uint64_t length)
 
 	if (!strcmp(fstype, "udf"))
 		return udf_extent(fd, start, length);
+	if (!strcmp(fstype, "affs"))
+		return amiga_extent(fd, start, length);
 	b = xcalloc(1, FS_SIGNATURE_REACH);
 	n = pread_full(fd, b, length < FS_SIGNATURE_REACH ? (size_t)length :
 	    FS_SIGNATURE_REACH, (off_t)start);

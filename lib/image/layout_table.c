@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/fsutil.h"
+#include "image/amiga.h"
 #include "image/fs_signature.h"
 #include "image/layout_probe.h"
 #include "image/volume_probe.h"
@@ -132,6 +133,42 @@ lengthen(const struct layout_probe *p, struct volume *v)
 }
 
 static void
+look_inside(struct layout_probe *p, struct volume *v)
+{
+	clip(v, p->base + p->size);
+	volume_probe(p->fd, v);
+	lengthen(p, v);
+}
+
+/* The table of an Amiga, which libblkid does not know. */
+static int
+read_amiga(struct layout_probe *p)
+{
+	struct amiga_partition *list = xcalloc(AMIGA_PARTITIONS, sizeof *list);
+	uint32_t count = amiga_table(p->fd, p->base, list), i;
+	struct volume *v;
+
+	for (i = 0; i < count; i++) {
+		v = layout_add(p->l, p->before + i + 1,
+		    p->base + list[i].start, list[i].size);
+		if (!v)
+			break;
+		if (v->size)
+			look_inside(p, v);
+		else
+			layout_text(v->reason, sizeof v->reason, "its entry "
+			    "of the partition table is damaged, and others "
+			    "may follow");
+		if (!*v->label)
+			layout_text(v->label, sizeof v->label, list[i].name);
+	}
+	if (count && !p->before)
+		layout_text(p->l->table, sizeof p->l->table, "amiga");
+	free(list);
+	return count > 0;
+}
+
+static void
 add_partition(struct layout_probe *p, blkid_partition par, int nesting)
 {
 	uint64_t start = (uint64_t)blkid_partition_get_start(par);
@@ -160,9 +197,7 @@ add_partition(struct layout_probe *p, blkid_partition par, int nesting)
 		layout_text(v->reason, sizeof v->reason, why);
 		return;
 	}
-	clip(v, p->base + p->size);
-	volume_probe(p->fd, v);
-	lengthen(p, v);
+	look_inside(p, v);
 	if (v->kind == VOLUME_UNKNOWN && is_bsd_swap(par))
 		v->kind = VOLUME_SWAP;
 	layout_expand(p, v, nesting);
@@ -298,7 +333,17 @@ read_with(struct layout_probe *p, int flags, int nesting)
 int
 layout_tables(struct layout_probe *p, int nesting)
 {
-	return read_with(p, 0, nesting);
+	uint32_t before = p->l->count, after;
+	int found = read_with(p, 0, nesting);
+
+	if (layout_has_data(p->l, before))
+		return found;
+	after = p->l->count;
+	p->l->count = before;
+	if (read_amiga(p))
+		return 1;
+	p->l->count = after;
+	return found;
 }
 
 int

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/fsutil.h"
+#include "image/amiga.h"
 #include "image/floppy.h"
 #include "image/fs_signature.h"
 #include "image/iso_session.h"
@@ -169,6 +170,20 @@ lost_boot_sector(int fd, struct volume *v)
 		(v->length - size) / 512 * 512 };
 }
 
+static void
+amiga(int fd, struct volume *v)
+{
+	uint64_t extent = amiga_extent(fd, v->data, v->truncated ? v->size :
+	    v->length);
+
+	if (!extent)
+		return;
+	v->kind = VOLUME_FS;
+	if (extent < v->length)
+		v->length = extent;
+	layout_text(v->fstype, sizeof v->fstype, "affs");
+}
+
 /*
  * FAT that libblkid does not take for one: its boot sector lacks the mark at its
  * end, or all of what a boot sector says.
@@ -222,6 +237,8 @@ volume_probe(int fd, struct volume *v)
 		take_first(fd, v);
 	if (v->kind == VOLUME_UNKNOWN)
 		damaged_disc(fd, v);
+	if (v->kind == VOLUME_UNKNOWN && v->length)
+		amiga(fd, v);
 	if (v->kind == VOLUME_UNKNOWN && v->length)
 		old_fat(fd, v);
 	if (v->kind == VOLUME_UNKNOWN && v->length)
