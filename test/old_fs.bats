@@ -227,3 +227,91 @@ adf() {
 	expect 3 ntt-orchestrator --no-archive --sandbox --image i.img
 	has "$stderr" "its entry of the partition table is damaged"
 }
+
+@test "labels of other systems lead to what is in their partitions" {
+	need mkfs.ext2 e2fsprogs
+	local kind lead
+	for kind in sun:1 sgi:1 bsd:1 bsd-slice:5 atari:1 minix:5 solaris:5 \
+		unixware:5 ultrix:1; do
+		lead=p${kind#*:}/
+		kind=${kind%:*}
+		head -c 5000 /dev/urandom >tree/one	# another disk
+		mkfs.ext2 -q -F -d tree fs 3M
+		python3 "$BATS_TEST_DIRNAME/tools/labels.py" $kind i.img fs
+		echo "$kind"
+		read_whole i.img "$lead"
+		! has "$stderr" "search" || return 1
+		rm i.img fs
+	done
+}
+
+@test "file systems that a program makes of a directory" {
+	need genromfs genromfs
+	need mkfs.cramfs util-linux
+	need makefs makefs
+	need mkfs.f2fs f2fs-tools
+	local kind
+	genromfs -f romfs.img -d tree
+	mkfs.cramfs tree cramfs.img >/dev/null
+	makefs -t ffs -o version=1 -s 4m ufs.img tree >/dev/null
+	makefs -t ffs -B be -o version=1 -s 4m ufs-be.img tree >/dev/null
+	truncate -s 100M f2fs.img
+	mkfs.f2fs -q f2fs.img >/dev/null
+	sload.f2fs -f tree f2fs.img >/dev/null
+	for kind in romfs cramfs ufs ufs-be f2fs; do
+		echo $kind
+		read_whole $kind.img
+		[ "$(sql "SELECT fs_type FROM medium
+			WHERE medium_hash = '$M'")" = ${kind%-*} ]
+	done
+}
+
+@test "file systems that are filled by the guest" {
+	need mkfs.minix util-linux
+	need mkfs.nilfs2 nilfs-tools
+	need mkfs.jfs jfsutils
+	local kind
+	mkdir w
+	for kind in 1 2 3; do
+		truncate -s 2M w/minix$kind.img
+		mkfs.minix -$kind w/minix$kind.img >/dev/null
+	done
+	truncate -s 130M w/nilfs2.img
+	mkfs.nilfs2 -q w/nilfs2.img
+	truncate -s 16M w/jfs.img
+	mkfs.jfs -q w/jfs.img >/dev/null
+	truncate -s 1M w/bfs.img
+	mkfs.bfs w/bfs.img
+	cp -r tree w
+	cat >w/script <<-'X'
+	for m in loop minix nilfs2 bfs jfs; do
+		modprobe $m
+	done
+	mkdir /run/m
+	for f in *.img; do
+		type=${f%.img}
+		cp $f /run/i.img
+		mount -o loop -t ${type%[13]} /run/i.img /run/m || mount -o loop \
+			-t ${type%2} /run/i.img /run/m || exit 1
+		# bfs has no directories
+		if [ $type = bfs ]; then
+			cp $(find tree -type f) /run/m
+		else
+			cp -r tree/. /run/m
+		fi
+		umount /run/m || exit 1
+		cat /run/i.img >$f
+	done
+	X
+	"$BATS_TEST_DIRNAME/uml" w script
+	for kind in minix1 minix2 minix3 jfs; do
+		echo $kind
+		read_whole w/$kind.img
+	done
+	: >tree/.nilfs			# a file of its own
+	read_whole w/nilfs2.img
+	rm tree/.nilfs
+	mv tree/sub/three tree
+	rmdir tree/sub
+	read_whole w/bfs.img
+}
