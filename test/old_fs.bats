@@ -315,3 +315,19 @@ adf() {
 	rmdir tree/sub
 	read_whole w/bfs.img
 }
+
+@test "floppy and hard disks of the Atari, whose boot sectors have no mark" {
+	need mkfs.vfat dosfstools
+	need mcopy mtools
+	truncate -s 800K i.img			# of no format that has a name
+	mkfs.vfat -A i.img >/dev/null
+	mcopy -s -i i.img tree/* ::
+	read_whole i.img
+	has "$stderr" "its boot sector lacks the mark at its end"
+	head -c 5000 /dev/urandom >tree/one	# another disk
+	truncate -s 12M fs
+	mkfs.vfat -A -S 2048 fs >/dev/null	# BGM: large sectors
+	mcopy -s -i fs tree/* ::
+	python3 "$BATS_TEST_DIRNAME/tools/labels.py" atari j.img fs
+	read_whole j.img p1/
+}

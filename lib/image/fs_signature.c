@@ -109,13 +109,12 @@ be(const unsigned char *b, uint32_t at, uint8_t size)
 	return number(b, (struct field){ at, size, 1 });
 }
 
-/* FAT has no signature worth the name: its parameters must make sense. */
-static int
-is_fat(const unsigned char *b, size_t len)
+int
+fs_fat_parameters(const unsigned char *b, size_t len)
 {
 	uint64_t sector, cluster;
 
-	if (len < 512 || !((b[0] == 0xeb && b[2] == 0x90) || b[0] == 0xe9))
+	if (len < 512)
 		return 0;
 	sector = le(b, 11, 2);
 	cluster = b[13];
@@ -124,6 +123,14 @@ is_fat(const unsigned char *b, size_t len)
 	    !(cluster & (cluster - 1)) && le(b, 14, 2) > 0 &&
 	    (b[16] == 1 || b[16] == 2) && b[21] >= 0xf0 &&
 	    (le(b, 19, 2) || le(b, 32, 4));
+}
+
+/* It has no signature worth the name; 0x60 is the Atari's jump. */
+static int
+is_fat(const unsigned char *b, size_t len)
+{
+	return fs_fat_parameters(b, len) && ((b[0] == 0xeb && b[2] == 0x90) ||
+	    b[0] == 0xe9 || b[0] == 0x60);
 }
 
 static uint64_t
@@ -276,7 +283,7 @@ fs_extent(int fd, const char *fstype, uint64_t start, uint64_t length)
 		    matches(&signatures[i], b, (size_t)n))
 			extent = extent_of(&signatures[i], b, (size_t)n);
 	if (!extent && !strcmp(fstype, "vfat") && n > 0 &&
-	    is_fat(b, (size_t)n))
+	    fs_fat_parameters(b, (size_t)n))
 		extent = fat_extent(b);
 	free(b);
 	return extent;

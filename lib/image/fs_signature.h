@@ -21,6 +21,9 @@ enum {
  */
 const char *fs_signature(const unsigned char *bytes, size_t len);
 
+/* A boot sector's parameters of FAT that make sense, whatever else is in it. */
+int fs_fat_parameters(const unsigned char *bytes, size_t len);
+
 /*
  * The bytes that the file system of libblkid's type fstype at start of fd says
  * it has, at most length of them are read; 0: it does not say.

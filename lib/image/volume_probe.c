@@ -184,6 +184,22 @@ amiga(int fd, struct volume *v)
 	layout_text(v->fstype, sizeof v->fstype, "affs");
 }
 
+/* The tables that these parameters lead to begin as they must. */
+static int
+has_fat(int fd, uint64_t at, const unsigned char *b)
+{
+	uint64_t sector = le_number(b + 11, 2), i;
+	unsigned char table[3];
+
+	at += le_number(b + 14, 2) * sector;
+	for (i = 0; i < b[16]; i++, at += le_number(b + 22, 2) * sector)
+		if (pread_full(fd, table, sizeof table, (off_t)at) !=
+		    sizeof table || table[0] != b[21] || table[1] != 0xff ||
+		    table[2] != 0xff)
+			return 0;
+	return le_number(b + 22, 2) > 0;
+}
+
 /*
  * FAT that libblkid does not take for one: its boot sector lacks the mark at its
  * end, or all of what a boot sector says.
@@ -192,16 +208,12 @@ static void
 old_fat(int fd, struct volume *v)
 {
 	enum { SECTOR = 512 };
-	unsigned char b[SECTOR], table[3];
+	unsigned char b[SECTOR];
 
-	if (pread_full(fd, b, sizeof b, (off_t)v->data) != sizeof b)
+	if (v->length <= SECTOR ||
+	    pread_full(fd, b, sizeof b, (off_t)v->data) != sizeof b)
 		return;
-	if (v->length > SECTOR && fs_signature(b, sizeof b) &&
-	    !strcmp(fs_signature(b, sizeof b), "vfat") &&
-	    fs_extent(fd, "vfat", v->data, v->length) <= v->length &&
-	    pread_full(fd, table, sizeof table, (off_t)(v->data +
-	    le_number(b + 14, 2) * le_number(b + 11, 2))) == sizeof table &&
-	    table[0] == b[21] && table[1] == 0xff && table[2] == 0xff) {
+	if (fs_fat_parameters(b, sizeof b) && has_fat(fd, v->data, b)) {
 		layout_text(v->reason, sizeof v->reason,
 		    "its boot sector lacks the mark at its end");
 	} else if (floppy_boot(fd, v->data, v->length, v->boot)) {
