@@ -237,7 +237,7 @@ adf() {
 		kind=${kind%:*}
 		head -c 5000 /dev/urandom >tree/one	# another disk
 		mkfs.ext2 -q -F -d tree fs 3M
-		python3 "$BATS_TEST_DIRNAME/tools/labels.py" $kind i.img fs
+		python3 "$BATS_TEST_DIRNAME/tools/labels.py" "$kind" i.img fs
 		echo "$kind"
 		read_whole i.img "$lead"
 		! has "$stderr" "search" || return 1
@@ -330,4 +330,43 @@ adf() {
 	mcopy -s -i fs tree/* ::
 	python3 "$BATS_TEST_DIRNAME/tools/labels.py" atari j.img fs
 	read_whole j.img p1/
+}
+
+@test "EFS of IRIX, behind its label, and QNX4" {
+	head -c 150000 /dev/urandom >tree/long
+	python3 "$BATS_TEST_DIRNAME/tools/oldfs.py" efs tree fs
+	read_whole fs
+	head -c 5000 /dev/urandom >tree/one	# another disk
+	python3 "$BATS_TEST_DIRNAME/tools/oldfs.py" efs tree fs
+	python3 "$BATS_TEST_DIRNAME/tools/labels.py" sgi i.img fs
+	read_whole i.img p1/
+	head -c 5000 /dev/urandom >tree/one
+	python3 "$BATS_TEST_DIRNAME/tools/oldfs.py" qnx4 tree q.img
+	head -c 512 /dev/zero >tree/.bitmap	# a file of its own
+	read_whole q.img
+}
+
+@test "UFS2, with its superblock where kernels look for it" {
+	need makefs makefs
+	# makefs has it at byte 8192, and the first file then lies at 65536
+	truncate -s 150000 tree/aaa
+	makefs -t ffs -o version=2 -s 8m i.img tree >/dev/null
+	python3 - <<-'END'
+	import struct
+	with open("i.img", "r+b") as f:
+	    f.seek(8192)
+	    block = bytearray(f.read(8192))
+	    struct.pack_into("<q", block, 1000, 65536)
+	    f.seek(65536)
+	    assert f.read(8192) == bytes(8192)
+	    f.seek(65536)
+	    f.write(block)
+	    f.seek(8192)
+	    f.write(bytes(8192))
+	END
+	expect 0 ntt-orchestrator --no-archive --sandbox --image i.img
+	M=$(ntt-identify -q i.img)
+	! has_files >differences || return 1
+	[ "$(grep '^[<>]' differences | cut -c1-5 | tr -d '\n')" = \
+		"< aaa> aaa" ]
 }

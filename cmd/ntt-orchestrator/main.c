@@ -483,8 +483,8 @@ wants_copy(void)
 static int
 wants_streams(void)
 {
-	return medium.is_image && !medium.bits_only && (db ? run_medium_has_streams(&medium, db) &&
-	    !archive_done() : 1);
+	return medium.is_image && !medium.bits_only && (!db ||
+	    (run_medium_has_streams(&medium, db) && !archive_done()));
 }
 
 static int

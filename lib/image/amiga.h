@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 /*
- * How many bytes an OFS or FFS has that begins at byte at of fd, where length is
- * what there is, or would be; 0: none does.  Its root block, in the middle of
- * it, says so, too.  A floppy disk's may be more or less than length.
+ * How many bytes an OFS or FFS has that begins at byte at of fd, where length
+ * is what there is, or would be; 0: none does.  Its root block, in the middle
+ * of it, says so, too.  A floppy disk's may be more or less than length.
  */
 uint64_t amiga_extent(int fd, uint64_t at, uint64_t length);
 

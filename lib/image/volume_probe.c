@@ -170,6 +170,43 @@ lost_boot_sector(int fd, struct volume *v)
 		(v->length - size) / 512 * 512 };
 }
 
+/* The root's directory entry, and what its first block must have. */
+static int
+is_qnx4(int fd, const struct volume *v)
+{
+	enum { BLOCK = 512, MODE = 50, STATUS = 63, EXTENT = 20, DIRECTORY = 4 };
+	unsigned char b[BLOCK];
+	uint64_t root;
+
+	if (pread_full(fd, b, sizeof b, (off_t)v->data + BLOCK) != sizeof b ||
+	    memcmp(b, "/\0", 2) || le_number(b + MODE, 2) >> 12 != DIRECTORY ||
+	    !(b[STATUS] & 1))
+		return 0;
+	root = le_number(b + EXTENT, 4) - 1;
+	return root < v->length / BLOCK && pread_full(fd, b, sizeof b,
+	    (off_t)(v->data + root * BLOCK)) == sizeof b &&
+	    memmem(b, sizeof b, ".bitmap", sizeof ".bitmap");
+}
+
+/* What libblkid does not know and a kernel does. */
+static void
+other_unix(int fd, struct volume *v)
+{
+	enum { REACH = 1024 };
+	unsigned char b[REACH];
+	const char *type = NULL;
+
+	if (v->length > REACH &&
+	    pread_full(fd, b, sizeof b, (off_t)v->data) == sizeof b)
+		type = fs_signature(b, sizeof b);
+	if ((!type || strcmp(type, "efs")) && is_qnx4(fd, v))
+		type = "qnx4";
+	if (!type || (strcmp(type, "efs") && strcmp(type, "qnx4")))
+		return;
+	v->kind = VOLUME_FS;
+	layout_text(v->fstype, sizeof v->fstype, type);
+}
+
 static void
 amiga(int fd, struct volume *v)
 {
@@ -201,8 +238,8 @@ has_fat(int fd, uint64_t at, const unsigned char *b)
 }
 
 /*
- * FAT that libblkid does not take for one: its boot sector lacks the mark at its
- * end, or all of what a boot sector says.
+ * FAT that libblkid does not take for one: its boot sector lacks the mark at
+ * its end, or all of what a boot sector says.
  */
 static void
 old_fat(int fd, struct volume *v)
@@ -251,6 +288,8 @@ volume_probe(int fd, struct volume *v)
 		damaged_disc(fd, v);
 	if (v->kind == VOLUME_UNKNOWN && v->length)
 		amiga(fd, v);
+	if (v->kind == VOLUME_UNKNOWN && v->length)
+		other_unix(fd, v);
 	if (v->kind == VOLUME_UNKNOWN && v->length)
 		old_fat(fd, v);
 	if (v->kind == VOLUME_UNKNOWN && v->length)

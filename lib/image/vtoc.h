@@ -1,6 +1,6 @@
 /*
- * The tables of slices in MBR partitions of Solaris and of UnixWare that libblkid
- * does not find.
+ * The tables of slices in MBR partitions of Solaris and of UnixWare that
+ * libblkid does not find.
  */
 #ifndef NTT_VTOC_H
 #define NTT_VTOC_H
@@ -15,9 +15,9 @@ struct vtoc_slice {
 enum { VTOC_SLICES = 16 };
 
 /*
- * Those of the partition of this MBR type that begins at byte start of the disk,
- * which begins at byte base of fd; without those that stand for all of it.  0:
- * it has no such table.
+ * Those of the partition of this MBR type that begins at byte start of the
+ * disk, which begins at byte base of fd; without those that stand for all of
+ * it.  0: it has no such table.
  */
 uint32_t vtoc_read(int fd, uint64_t base, uint64_t start, int type,
 	struct vtoc_slice slices[VTOC_SLICES]);

@@ -69,6 +69,8 @@ static const struct {
 	{ "befs", "befs", "", NULL, NULL, NULL },
 	{ "bfs", "bfs", "", NULL, NULL, NULL },
 	{ "cramfs", "cramfs", "", NULL, NULL, NULL },
+	{ "efs", "efs", "", NULL, NULL, NULL },
+	{ "qnx4", "qnx4", "", NULL, NULL, NULL },
 	{ "romfs", "romfs", "", NULL, NULL, NULL },
 };
 
