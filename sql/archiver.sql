@@ -72,6 +72,19 @@ SELECT
 FROM
 	:"inode";
 
+-- The archive of medium $1 has its bits, and there is nothing else on it.
+PREPARE archiver_bits AS
+UPDATE
+	omission
+SET
+	settled_at = now(),
+	settled_by = 'ntt-archiver',
+	reason = 'there is no file system on it, and its bits are archived'
+WHERE
+	medium_hash = $1
+	AND kind = 'bits_only'
+	AND settled_at IS NULL;
+
 -- Medium $1 is archived in $2, unless something of it is pending.
 PREPARE archiver_record AS
 UPDATE

@@ -28,6 +28,28 @@ ORDER BY
 	count(*) DESC,
 	kind;
 
+-- Is all that is left out of medium $1, which was rescued whole, that there is no
+-- file system on it?
+PREPARE account_bits_only AS
+SELECT
+	coalesce(m.health, 'ok') = 'ok'
+	AND a.failed = 0
+	AND a.damaged = 0
+	AND a.omissions = 1
+	AND EXISTS (
+		SELECT
+		FROM
+			omission o
+		WHERE
+			o.medium_hash = m.medium_hash
+			AND o.kind = 'bits_only'
+			AND o.settled_at IS NULL)
+FROM
+	medium m,
+	catalogue_account(m.medium_hash) a
+WHERE
+	m.medium_hash = $1;
+
 -- Something is left out: see catalogue_omit() of the schema.
 PREPARE account_omit AS
 SELECT

@@ -145,7 +145,10 @@ archive_rows_ready(const struct archive_medium *m, PGconn *db,
 	PQclear(res);
 	free(sql);
 	if (ready > 0 && !allow_failures) {
-		if (account_describe(db, m->hash, why) < 0)
+		int bits = account_bits_only(db, m->hash);
+
+		if (bits < 0 || (!bits &&
+		    account_describe(db, m->hash, why) < 0))
 			return -1;
 		if (!why->len && lacks_streams(m, db, why) < 0)
 			return -1;
@@ -262,5 +265,5 @@ archive_record(const struct archive_medium *m, PGconn *db, const char *path)
 
 	PQclear(res);
 	free(sql);
-	return rc;
+	return rc > 0 && db_do(db, sql_archiver_bits, m->hash) < 0 ? -1 : rc;
 }

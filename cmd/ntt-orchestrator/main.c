@@ -169,8 +169,8 @@ image_run(void)
 static int
 mount_done(void)
 {
-	return run_medium_mounted(&medium, &remark) &&
-	    (!db || run_medium_laid_out(&medium, db, &remark));
+	return medium.bits_only || (run_medium_mounted(&medium, &remark) &&
+	    (!db || run_medium_laid_out(&medium, db, &remark)));
 }
 
 static int
@@ -274,6 +274,13 @@ loader(struct run_command *c, const char *input)
 	run_command_arg(c, medium.hash);
 }
 
+static void
+list_bits(const char *raw)
+{
+	if (run_medium_list_bits(&medium, raw) < 0)
+		die_errno("could not write %s: %m", quoted(raw));
+}
+
 static int
 load_run(void)
 {
@@ -281,6 +288,13 @@ load_run(void)
 	struct run_command from, to;
 	int status;
 
+	if (medium.bits_only) {
+		list_bits(raw);
+		loader(&to, raw);
+		walked = 1;
+		free(raw);
+		return do_command(&to);
+	}
 	enumerator(&from, raw, 1);
 	loader(&to, "-");
 	if (opt.plan) {
@@ -458,12 +472,19 @@ needs_mount(void)
 	return medium.is_image && (!db || !load_done() || !copy_done());
 }
 
+/* Where there are no files the archive is all. */
+static int
+wants_copy(void)
+{
+	return !medium.bits_only;
+}
+
 /* An archive that was made before is whole: it has the image. */
 static int
 wants_streams(void)
 {
-	return medium.is_image && (db ? run_medium_has_streams(&medium, db) &&
-	    !archive_done() : 1);
+	return medium.is_image && !medium.bits_only && (!db ||
+	    (run_medium_has_streams(&medium, db) && !archive_done()));
 }
 
 static int
@@ -480,7 +501,8 @@ wants_archive(void)
 
 	if (opt.no_archive || (is_image() && opt.keep_mounted))
 		return 0;
-	complete = run_medium_open(&medium, db, &why) == 0;
+	complete = run_medium_open(&medium, db, &why) == 0 ||
+	    run_medium_bits_only(&medium, db);
 	if (!complete && !opt.plan && !archive_done())
 		say("%s, so it is not archived; look at them with "
 		    "\"ntt-recover-failed list-omissions -m %.8s\", then "
@@ -516,7 +538,7 @@ static const struct stage {
 	{ "image", needs_image, image_done, image_run },
 	{ "mount", needs_mount, mount_done, mount_run },
 	{ "load", always, load_done, load_run },
-	{ "copy", always, copy_done, copy_run },
+	{ "copy", wants_copy, copy_done, copy_run },
 	{ "streams", wants_streams, streams_done, streams_run },
 	{ "unmount", wants_unmount, unmount_done, unmount_run },
 	{ "archive", wants_archive, archive_done, archive_run },
@@ -627,7 +649,9 @@ enumerate_only(void)
 
 	if (medium.is_image && !opt.plan && !mount_done())
 		status = mount_run();
-	if (status == EXIT_DONE || status == EXIT_PARTIAL) {
+	if (medium.bits_only) {
+		list_bits(raw);
+	} else if (status == EXIT_DONE || status == EXIT_PARTIAL) {
 		enumerator(&c, raw, 0);
 		status = run_fold(status, do_command(&c));
 	}

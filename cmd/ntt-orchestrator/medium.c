@@ -17,12 +17,14 @@
 #include "base/json_read.h"
 #include "base/medium_files.h"
 #include "base/spawn.h"
+#include "base/tempfile.h"
 #include "catalogue/account.h"
 #include "catalogue/db.h"
 #include "catalogue/medium.h"
 #include "image/mapfile.h"
 #include "image/places.h"
 #include "mount/mounted.h"
+#include "raw/raw.h"
 #include "sql/statements.h"
 #include "image.h"
 
@@ -214,6 +216,7 @@ run_medium_free(struct run_medium *m)
 	free(m->file);
 	free(m->which_root);
 	free(m->follows);
+	free(m->bits_only);
 	memset(m, 0, sizeof *m);
 }
 
@@ -429,6 +432,16 @@ run_medium_open(const struct run_medium *m, PGconn *db, struct buf *why)
 	return account_open(&a);
 }
 
+int
+run_medium_bits_only(const struct run_medium *m, PGconn *db)
+{
+	int only = db ? account_bits_only(db, m->hash) : 0;
+
+	if (only < 0)
+		db_die("could not read the account of %s", m->hash);
+	return only;
+}
+
 /* Changes. */
 
 /* "Documents", then "Documents (2026-11-28, 3rd)". */
@@ -642,7 +655,31 @@ run_medium_step_back(struct run_medium *m)
 }
 
 int
-run_medium_mount(const struct run_medium *m, PGconn *db)
+run_medium_list_bits(const struct run_medium *m, const char *raw)
+{
+	struct raw_record root = { .type = 'd', .nlink = 2, .path = m->root,
+		.path_len = strlen(m->root) };
+	struct raw_omission bits = { .kind = "bits_only",
+		.detail = m->bits_only, .path = m->root,
+		.path_len = strlen(m->root) };
+	struct buf records = BUF_INIT;
+	struct tempfile file;
+	int rc;
+
+	buf_reserve(&records, RAW_HEAD_MAX + root.path_len + 1);
+	records.len = raw_encode(records.data, &root);
+	raw_encode_omission(&records, &bits);
+	rc = tempfile_open(&file, raw);
+	if (rc == 0)
+		rc = write_all(file.fd, records.data, records.len);
+	if (rc == 0)
+		rc = tempfile_commit(&file);
+	buf_free(&records);
+	return rc;
+}
+
+int
+run_medium_mount(struct run_medium *m, PGconn *db)
 {
 	struct mounted mounts;
 	int status;
@@ -650,6 +687,12 @@ run_medium_mount(const struct run_medium *m, PGconn *db)
 	if (mounted_call(&mounts, "mount", m->hash, m->path, 0) < 0) {
 		warn("could not mount %s: %s", quoted(m->path), mounts.error);
 		status = EXIT_FAILED;
+	} else if (mounts.bits_only) {
+		warn("there are no files on %s, only bits: %s",
+		    quoted(m->path), mounts.bits_only);
+		free(m->bits_only);
+		m->bits_only = xstrdup(mounts.bits_only);
+		status = EXIT_PARTIAL;
 	} else if (mounted_count(&mounts) == 0) {
 		warn("nothing of %s could be mounted%s%s", quoted(m->path),
 		    mounts.error ? ": " : "", mounts.error ? mounts.error :

@@ -29,6 +29,7 @@ struct run_medium {
 	int state;		/* number of this state of a directory */
 	int registered;		/* the catalogue had it */
 	const char *health;	/* from the map beside the image, or NULL */
+	char *bits_only;	/* what it holds instead of volumes, or NULL */
 };
 
 /*
@@ -79,14 +80,12 @@ int64_t run_medium_inodes(const struct run_medium *m, PGconn *db);
  */
 uint64_t run_medium_open(const struct run_medium *m, PGconn *db,
 	struct buf *why);
+/* All that is open is that it has no file system, and its image is whole. */
+int run_medium_bits_only(const struct run_medium *m, PGconn *db);
 
 /* The row of the medium, made or brought up to date; 0 or -1. */
 int run_medium_register(const struct run_medium *m, PGconn *db,
 	const char *message);
-/*
- * Through ntt-mount-helper; the partitions go into the catalogue unless db is
- * NULL.
- */
 /*
  * The places of the finished image, by which its device is known again.  0 or
  * -1: db_error().
@@ -99,7 +98,16 @@ int run_medium_places(const struct run_medium *m, PGconn *db);
  */
 void run_medium_step_back(struct run_medium *m);
 void run_medium_unchanged(struct run_medium *m, PGconn *db);
-int run_medium_mount(const struct run_medium *m, PGconn *db);
+/*
+ * Through ntt-mount-helper; the partitions go into the catalogue unless db is
+ * NULL.  Sets bits_only and is EXIT_PARTIAL where no file system is on it.
+ */
+int run_medium_mount(struct run_medium *m, PGconn *db);
+/*
+ * The list of a medium of which bits_only is set: its root, and that there is
+ * nothing else.  0, or -1 with errno.
+ */
+int run_medium_list_bits(const struct run_medium *m, const char *raw);
 int run_medium_unmount(const struct run_medium *m);
 
 #endif

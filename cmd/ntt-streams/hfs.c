@@ -55,23 +55,6 @@ struct hfs {
 
 static const char nonsense[] = "its extents make no sense";
 
-static uint64_t
-be_number(const void *bytes, size_t size)
-{
-	const unsigned char *b = bytes;
-	uint64_t n = 0;
-
-	while (size-- > 0)
-		n = n << 8 | *b++;
-	return n;
-}
-
-static uint32_t
-be32(const void *bytes)
-{
-	return (uint32_t)be_number(bytes, 4);
-}
-
 static unsigned int
 be16(const void *bytes)
 {

@@ -18,10 +18,28 @@ le_number(const void *bytes, size_t size)
 	return n;
 }
 
+/* The big-endian one. */
+static inline uint64_t
+be_number(const void *bytes, size_t size)
+{
+	const unsigned char *b = bytes;
+	uint64_t n = 0;
+
+	while (size-- > 0)
+		n = n << 8 | *b++;
+	return n;
+}
+
 static inline uint32_t
 le32(const void *bytes)
 {
 	return (uint32_t)le_number(bytes, 4);
+}
+
+static inline uint32_t
+be32(const void *bytes)
+{
+	return (uint32_t)be_number(bytes, 4);
 }
 
 static inline uint64_t

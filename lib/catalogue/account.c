@@ -101,6 +101,16 @@ account_open(const struct account *a)
 }
 
 int
+account_bits_only(PGconn *db, const char *medium)
+{
+	PGresult *res = db_query(db, sql_account_bits_only, medium);
+	int only = res ? PQntuples(res) > 0 && db_bool(res, 0, 0) : -1;
+
+	PQclear(res);
+	return only;
+}
+
+int
 account_describe(PGconn *db, const char *medium, struct buf *out)
 {
 	struct account a;

@@ -31,6 +31,13 @@ uint64_t account_open(const struct account *a);
  */
 int account_describe(PGconn *db, const char *medium, struct buf *out);
 
+/*
+ * 1: nothing is open but that there is no file system on it, and the whole
+ * image was rescued, so that an archive of its bits is all of it.  0: not so.
+ * -1 with db_error().
+ */
+int account_bits_only(PGconn *db, const char *medium);
+
 /* "2 directories could not be read": a clause for n omissions of a kind. */
 void account_clause(struct buf *out, const char *kind, uint64_t n);
 

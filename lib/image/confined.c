@@ -43,7 +43,8 @@ volume_sane(const struct volume *v, uint64_t size)
 {
 	uint32_t i;
 
-	if (v->pieces > LVM_PIECES ||
+	if (v->pieces > LVM_PIECES || v->boot_size > sizeof v->boot ||
+	    v->boot_size > v->length ||
 	    v->mends > sizeof v->mend / sizeof v->mend[0] ||
 	    v->need > LAYOUT_BYTES_MAX || v->data > LAYOUT_BYTES_MAX)
 		return 0;

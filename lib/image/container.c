@@ -149,23 +149,6 @@ struct file {
 	size_t head_len;
 };
 
-static uint64_t
-be_number(const void *bytes, size_t size)
-{
-	const unsigned char *b = bytes;
-	uint64_t n = 0;
-
-	while (size-- > 0)
-		n = n << 8 | *b++;
-	return n;
-}
-
-static uint32_t
-be32(const void *bytes)
-{
-	return (uint32_t)be_number(bytes, 4);
-}
-
 static int
 begins(const struct file *f, const void *magic, size_t len)
 {

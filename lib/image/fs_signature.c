@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/fsutil.h"
+#include "image/amiga.h"
 
 enum { FAT_SECTOR_MIN = 512, FAT_SECTOR_MAX = 4096 };
 
@@ -70,6 +71,10 @@ static const struct signature {
 	    { 8244, 4, 0 }, 0 },
 	{ "ufs", "\x19\x01\x54\x19", 66908, 4, { 66616, 8, 0 }, UNIT_TIMES, 1,
 	    { 65588, 4, 0 }, 0 },
+	{ "efs", "\0\x07\x29\x59", 540, 4, { 512, 4, 1 }, UNIT_FIXED, 512,
+	    NONE, 0 },
+	{ "efs", "\0\x07\x29\x5a", 540, 4, { 512, 4, 1 }, UNIT_FIXED, 512,
+	    NONE, 0 },
 	{ "swap", "SWAPSPACE2", 4086, 10, { 1028, 4, 0 }, UNIT_FIXED, 4096,
 	    NONE, 1 },
 	{ "swap", "SWAP-SPACE", 4086, 10, NONE, UNIT_FIXED, 0, NONE, 0 },
@@ -108,13 +113,12 @@ be(const unsigned char *b, uint32_t at, uint8_t size)
 	return number(b, (struct field){ at, size, 1 });
 }
 
-/* FAT has no signature worth the name: its parameters must make sense. */
-static int
-is_fat(const unsigned char *b, size_t len)
+int
+fs_fat_parameters(const unsigned char *b, size_t len)
 {
 	uint64_t sector, cluster;
 
-	if (len < 512 || !((b[0] == 0xeb && b[2] == 0x90) || b[0] == 0xe9))
+	if (len < 512)
 		return 0;
 	sector = le(b, 11, 2);
 	cluster = b[13];
@@ -123,6 +127,14 @@ is_fat(const unsigned char *b, size_t len)
 	    !(cluster & (cluster - 1)) && le(b, 14, 2) > 0 &&
 	    (b[16] == 1 || b[16] == 2) && b[21] >= 0xf0 &&
 	    (le(b, 19, 2) || le(b, 32, 4));
+}
+
+/* It has no signature worth the name; 0x60 is the Atari's jump. */
+static int
+is_fat(const unsigned char *b, size_t len)
+{
+	return fs_fat_parameters(b, len) && ((b[0] == 0xeb && b[2] == 0x90) ||
+	    b[0] == 0xe9 || b[0] == 0x60);
 }
 
 static uint64_t
@@ -265,6 +277,8 @@ fs_extent(int fd, const char *fstype, uint64_t start, uint64_t length)
 
 	if (!strcmp(fstype, "udf"))
 		return udf_extent(fd, start, length);
+	if (!strcmp(fstype, "affs"))
+		return amiga_extent(fd, start, length);
 	b = xcalloc(1, FS_SIGNATURE_REACH);
 	n = pread_full(fd, b, length < FS_SIGNATURE_REACH ? (size_t)length :
 	    FS_SIGNATURE_REACH, (off_t)start);
@@ -273,7 +287,7 @@ fs_extent(int fd, const char *fstype, uint64_t start, uint64_t length)
 		    matches(&signatures[i], b, (size_t)n))
 			extent = extent_of(&signatures[i], b, (size_t)n);
 	if (!extent && !strcmp(fstype, "vfat") && n > 0 &&
-	    is_fat(b, (size_t)n))
+	    fs_fat_parameters(b, (size_t)n))
 		extent = fat_extent(b);
 	free(b);
 	return extent;

@@ -21,6 +21,9 @@ enum {
  */
 const char *fs_signature(const unsigned char *bytes, size_t len);
 
+/* A boot sector's parameters of FAT that make sense, whatever else is in it. */
+int fs_fat_parameters(const unsigned char *bytes, size_t len);
+
 /*
  * The size in bytes that the file system at start of fd claims; fstype is its
  * type in libblkid.  Reads at most length bytes; 0: it claims none.

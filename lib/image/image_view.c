@@ -76,6 +76,8 @@ image_view_fit(struct view *v, const struct layout *l)
 
 		if (of->need)
 			view_extend(v, end);
+		if (of->boot_size)
+			view_put_bytes(v, of->data, of->boot, of->boot_size);
 		for (n = 0; n < of->mends; n++)
 			view_copy(v, of->mend[n].to, of->mend[n].size,
 			    of->mend[n].from);

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "image/floppy.h"
 #include "image/lvm_meta.h"
 #include "image/view.h"
 
@@ -48,6 +49,9 @@ struct volume {
 	struct volume_mend {
 		uint64_t to, from, size;
 	} mend[16];
+	/* the sector that it is to begin with, for want of its own; 0: none */
+	uint32_t boot_size;
+	unsigned char boot[FLOPPY_BOOT];
 	char fstype[24];	/* libblkid's name, "" unknown */
 	char also[24];		/* another that it may be, "" none */
 	char uuid[64], label[256];

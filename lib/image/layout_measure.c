@@ -119,7 +119,10 @@ mend_tables(int fd, const struct view *view, struct volume *v)
 	size_t len;
 
 	if (pread_full(fd, boot, sizeof boot, (off_t)(v->mends ?
-	    v->mend[0].from : v->data)) != sizeof boot || boot[16] < 2)
+	    v->mend[0].from : v->data)) != sizeof boot)
+		return;
+	memcpy(boot, v->boot, v->boot_size);
+	if (boot[16] < 2)
 		return;
 	unit = le_number(boot + 11, 2);
 	size = le_number(boot + 22, 2) ? le_number(boot + 22, 2) : le_number(boot + 36, 4);

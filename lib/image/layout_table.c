@@ -8,12 +8,16 @@
 
 #include "base/buf.h"
 #include "base/fsutil.h"
+#include "image/amiga.h"
 #include "image/fs_signature.h"
 #include "image/layout_probe.h"
 #include "image/volume_probe.h"
+#include "image/vtoc.h"
 
 enum {
-	DOS_EXTENDED = 0x05, DOS_EXTENDED_LBA = 0x0f, DOS_EXTENDED_LINUX = 0x85
+	DOS_EXTENDED = 0x05, DOS_EXTENDED_LBA = 0x0f, DOS_EXTENDED_LINUX = 0x85,
+	SGI_HEADER = 0, SGI_VOLUME = 6, SUN_WHOLE = 5,
+	DOS_PRIMARY = 4
 };
 
 static const struct {
@@ -32,6 +36,15 @@ static const struct {
 	{ "Apple_FWDriver", "driver partition" },
 };
 
+static const char *
+table_of(blkid_partition par)
+{
+	blkid_parttable table = blkid_partition_get_table(par);
+	const char *type = table ? blkid_parttable_get_type(table) : NULL;
+
+	return type ? type : "";
+}
+
 /* Why a partition is no place for a file system, or NULL. */
 static const char *
 why_skipped(blkid_partition par)
@@ -44,6 +57,11 @@ why_skipped(blkid_partition par)
 	    (number == DOS_EXTENDED || number == DOS_EXTENDED_LBA ||
 	    number == DOS_EXTENDED_LINUX)))
 		return "extended partition";
+	if (!strcmp(table_of(par), "sgi") && number == SGI_HEADER)
+		return "volume header";
+	if ((!strcmp(table_of(par), "sgi") && number == SGI_VOLUME) ||
+	    (!strcmp(table_of(par), "sun") && number == SUN_WHOLE))
+		return "the whole disk";
 	for (i = 0; type && i < sizeof skipped / sizeof skipped[0]; i++)
 		if (!strncasecmp(type, skipped[i].type,
 		    strlen(skipped[i].type)))
@@ -51,16 +69,26 @@ why_skipped(blkid_partition par)
 	return NULL;
 }
 
-/* It has no signature; the table is bsd, freebsd, netbsd or openbsd. */
+/* It has no signature; the table is bsd, freebsd, netbsd, sun, … */
 static int
-is_bsd_swap(blkid_partition par)
+is_unix_swap(blkid_partition par)
 {
-	enum { BSD_SWAP = 1 };
-	blkid_parttable table = blkid_partition_get_table(par);
-	const char *type = table ? blkid_parttable_get_type(table) : NULL;
+	enum { BSD_SWAP = 1, VTOC_SWAP = 3 };
+	const char *table = table_of(par);
+	int type = blkid_partition_get_type(par);
 
-	return type && strstr(type, "bsd") &&
-	    blkid_partition_get_type(par) == BSD_SWAP;
+	return strstr(table, "bsd") ? type == BSD_SWAP :
+	    (!strcmp(table, "sun") || !strcmp(table, "sgi") ||
+	    !strcmp(table, "solaris")) && type == VTOC_SWAP;
+}
+
+static void
+has_own(struct volume *outer)
+{
+	outer->kind = VOLUME_SKIP;
+	outer->length = 0;
+	layout_text(outer->reason, sizeof outer->reason,
+	    "slice with partitions of its own");
 }
 
 /*
@@ -86,10 +114,7 @@ skip_slice(struct layout_probe *p, blkid_partition par)
 	    !outer || (outer->kind != VOLUME_UNKNOWN &&
 	    outer->kind != VOLUME_FS))
 		return;
-	outer->kind = VOLUME_SKIP;
-	outer->length = 0;
-	layout_text(outer->reason, sizeof outer->reason,
-	    "slice with partitions of its own");
+	has_own(outer);
 }
 
 static void
@@ -132,6 +157,42 @@ lengthen(const struct layout_probe *p, struct volume *v)
 }
 
 static void
+look_inside(struct layout_probe *p, struct volume *v)
+{
+	clip(v, p->base + p->size);
+	volume_probe(p->fd, v);
+	lengthen(p, v);
+}
+
+/* The table of an Amiga, which libblkid does not know. */
+static int
+read_amiga(struct layout_probe *p)
+{
+	struct amiga_partition *list = xcalloc(AMIGA_PARTITIONS, sizeof *list);
+	uint32_t count = amiga_table(p->fd, p->base, list), i;
+	struct volume *v;
+
+	for (i = 0; i < count; i++) {
+		v = layout_add(p->l, p->before + i + 1,
+		    p->base + list[i].start, list[i].size);
+		if (!v)
+			break;
+		if (v->size)
+			look_inside(p, v);
+		else
+			layout_text(v->reason, sizeof v->reason, "its entry "
+			    "of the partition table is damaged, and others "
+			    "may follow");
+		if (!*v->label)
+			layout_text(v->label, sizeof v->label, list[i].name);
+	}
+	if (count && !p->before)
+		layout_text(p->l->table, sizeof p->l->table, "amiga");
+	free(list);
+	return count > 0;
+}
+
+static void
 add_partition(struct layout_probe *p, blkid_partition par, int nesting)
 {
 	uint64_t start = (uint64_t)blkid_partition_get_start(par);
@@ -160,15 +221,44 @@ add_partition(struct layout_probe *p, blkid_partition par, int nesting)
 		layout_text(v->reason, sizeof v->reason, why);
 		return;
 	}
-	clip(v, p->base + p->size);
-	volume_probe(p->fd, v);
-	lengthen(p, v);
-	if (v->kind == VOLUME_UNKNOWN && is_bsd_swap(par))
+	look_inside(p, v);
+	if (v->kind == VOLUME_UNKNOWN && is_unix_swap(par))
 		v->kind = VOLUME_SWAP;
 	layout_expand(p, v, nesting);
 	if (!*v->label && blkid_partition_get_name(par))
 		layout_text(v->label, sizeof v->label,
 		    blkid_partition_get_name(par));
+}
+
+/* The slices of a partition that libblkid has not looked into. */
+static void
+add_slices(struct layout_probe *p, blkid_partition par)
+{
+	struct vtoc_slice slices[VTOC_SLICES];
+	struct volume *outer = layout_find(p->l, p->before +
+	    (uint32_t)blkid_partition_get_partno(par)), *v;
+	uint32_t i, count, num = p->before + DOS_PRIMARY;
+
+	if (!outer || outer->kind != VOLUME_UNKNOWN ||
+	    strcmp(table_of(par), "dos"))
+		return;
+	count = vtoc_read(p->fd, p->base, outer->start - p->base,
+	    blkid_partition_get_type(par), slices);
+	for (i = 0; i < p->l->count; i++)
+		if (p->l->volumes[i].num > num &&
+		    p->l->volumes[i].num < LAYOUT_MAX)
+			num = p->l->volumes[i].num;
+	for (i = 0; i < count; i++) {
+		v = layout_add(p->l, ++num, p->base + slices[i].start,
+		    slices[i].size);
+		if (!v)
+			break;
+		look_inside(p, v);
+		if (v->kind == VOLUME_UNKNOWN && slices[i].swap)
+			v->kind = VOLUME_SWAP;
+	}
+	if (count)
+		has_own(outer);
 }
 
 /*
@@ -248,6 +338,8 @@ read_from(struct layout_probe *p, const struct table_file *t,
 		    nesting);
 	for (i = 0; i < count; i++)
 		skip_slice(p, blkid_partlist_get_partition(list, i));
+	for (i = 0; i < count; i++)
+		add_slices(p, blkid_partlist_get_partition(list, i));
 	blkid_free_probe(pr);
 	return count;
 }
@@ -298,7 +390,17 @@ read_with(struct layout_probe *p, int flags, int nesting)
 int
 layout_tables(struct layout_probe *p, int nesting)
 {
-	return read_with(p, 0, nesting);
+	uint32_t before = p->l->count, after;
+	int found = read_with(p, 0, nesting);
+
+	if (layout_has_data(p->l, before))
+		return found;
+	after = p->l->count;
+	p->l->count = before;
+	if (read_amiga(p))
+		return 1;
+	p->l->count = after;
+	return found;
 }
 
 int

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/fsutil.h"
+#include "image/amiga.h"
+#include "image/floppy.h"
 #include "image/fs_signature.h"
 #include "image/iso_session.h"
 #include "image/layout_probe.h"
@@ -167,6 +170,101 @@ lost_boot_sector(int fd, struct volume *v)
 		(v->length - size) / 512 * 512 };
 }
 
+/* The root's directory entry, and what its first block must have. */
+static int
+is_qnx4(int fd, const struct volume *v)
+{
+	enum { BLOCK = 512, MODE = 50, STATUS = 63, EXTENT = 20, DIRECTORY = 4 };
+	unsigned char b[BLOCK];
+	uint64_t root;
+
+	if (pread_full(fd, b, sizeof b, (off_t)v->data + BLOCK) != sizeof b ||
+	    memcmp(b, "/\0", 2) || le_number(b + MODE, 2) >> 12 != DIRECTORY ||
+	    !(b[STATUS] & 1))
+		return 0;
+	root = le_number(b + EXTENT, 4) - 1;
+	return root < v->length / BLOCK && pread_full(fd, b, sizeof b,
+	    (off_t)(v->data + root * BLOCK)) == sizeof b &&
+	    memmem(b, sizeof b, ".bitmap", sizeof ".bitmap");
+}
+
+/* What libblkid does not know and a kernel does. */
+static void
+other_unix(int fd, struct volume *v)
+{
+	enum { REACH = 1024 };
+	unsigned char b[REACH];
+	const char *type = NULL;
+
+	if (v->length > REACH &&
+	    pread_full(fd, b, sizeof b, (off_t)v->data) == sizeof b)
+		type = fs_signature(b, sizeof b);
+	if ((!type || strcmp(type, "efs")) && is_qnx4(fd, v))
+		type = "qnx4";
+	if (!type || (strcmp(type, "efs") && strcmp(type, "qnx4")))
+		return;
+	v->kind = VOLUME_FS;
+	layout_text(v->fstype, sizeof v->fstype, type);
+}
+
+static void
+amiga(int fd, struct volume *v)
+{
+	uint64_t extent = amiga_extent(fd, v->data, v->truncated ? v->size :
+	    v->length);
+
+	if (!extent)
+		return;
+	v->kind = VOLUME_FS;
+	if (extent < v->length)
+		v->length = extent;
+	layout_text(v->fstype, sizeof v->fstype, "affs");
+}
+
+/* The tables that these parameters lead to begin as they must. */
+static int
+has_fat(int fd, uint64_t at, const unsigned char *b)
+{
+	uint64_t sector = le_number(b + 11, 2), i;
+	unsigned char table[3];
+
+	at += le_number(b + 14, 2) * sector;
+	for (i = 0; i < b[16]; i++, at += le_number(b + 22, 2) * sector)
+		if (pread_full(fd, table, sizeof table, (off_t)at) !=
+		    sizeof table || table[0] != b[21] || table[1] != 0xff ||
+		    table[2] != 0xff)
+			return 0;
+	return le_number(b + 22, 2) > 0;
+}
+
+/*
+ * FAT that libblkid does not take for one: its boot sector lacks the mark at
+ * its end, or all of what a boot sector says.
+ */
+static void
+old_fat(int fd, struct volume *v)
+{
+	enum { SECTOR = 512 };
+	unsigned char b[SECTOR];
+
+	if (v->length <= SECTOR ||
+	    pread_full(fd, b, sizeof b, (off_t)v->data) != sizeof b)
+		return;
+	if (fs_fat_parameters(b, sizeof b) && has_fat(fd, v->data, b)) {
+		layout_text(v->reason, sizeof v->reason,
+		    "its boot sector lacks the mark at its end");
+	} else if (floppy_boot(fd, v->data, v->length, v->boot)) {
+		v->boot_size = sizeof v->boot;
+		snprintf(v->reason, sizeof v->reason, "its boot sector does "
+		    "not tell its format: that of a floppy disk of %u KiB is "
+		    "taken", (unsigned int)(v->length / 1024));
+	} else {
+		return;
+	}
+	v->kind = VOLUME_FS;
+	layout_text(v->fstype, sizeof v->fstype, "vfat");
+}
+
 void
 volume_probe(int fd, struct volume *v)
 {
@@ -188,6 +286,12 @@ volume_probe(int fd, struct volume *v)
 		take_first(fd, v);
 	if (v->kind == VOLUME_UNKNOWN)
 		damaged_disc(fd, v);
+	if (v->kind == VOLUME_UNKNOWN && v->length)
+		amiga(fd, v);
+	if (v->kind == VOLUME_UNKNOWN && v->length)
+		other_unix(fd, v);
+	if (v->kind == VOLUME_UNKNOWN && v->length)
+		old_fat(fd, v);
 	if (v->kind == VOLUME_UNKNOWN && v->length)
 		lost_boot_sector(fd, v);
 	if (!strcmp(v->fstype, "hfsplus"))

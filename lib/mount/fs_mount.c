@@ -59,6 +59,8 @@ static const struct {
 	{ "nilfs2", "nilfs2", "norecovery", NULL, NULL, NULL },
 	{ "minix", "minix", "", NULL, NULL, NULL },
 	{ "sysv", "sysv", "", NULL, NULL, NULL },
+	{ "xenix", "sysv", "", NULL, NULL, NULL },
+	{ "vxfs", "vxfs", "", NULL, NULL, NULL },
 	{ "ufs", "ufs", "ufstype=ufs2", NULL, NULL, NULL },
 	{ "ufs", "ufs", "ufstype=44bsd", NULL, NULL, NULL },
 	{ "hpfs", "hpfs", "", NULL, NULL, NULL },
@@ -67,6 +69,8 @@ static const struct {
 	{ "befs", "befs", "", NULL, NULL, NULL },
 	{ "bfs", "bfs", "", NULL, NULL, NULL },
 	{ "cramfs", "cramfs", "", NULL, NULL, NULL },
+	{ "efs", "efs", "", NULL, NULL, NULL },
+	{ "qnx4", "qnx4", "", NULL, NULL, NULL },
 	{ "romfs", "romfs", "", NULL, NULL, NULL },
 };
 

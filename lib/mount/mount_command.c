@@ -2,6 +2,7 @@
 #include "mount/mount_command.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/exits.h"
 #include "base/json.h"
 #include "base/medium_name.h"
+#include "image/container.h"
 #include "image/content_probe.h"
 
 static const char *medium;
@@ -33,19 +35,27 @@ mount_command_begin(struct buf *b, const char *layout)
 	json_text(b, "medium", medium);
 }
 
-void
-mount_command_print_nothing(const char *error)
+static void
+put_nothing(const char *error, const char *bits_only)
 {
 	struct buf b = BUF_INIT;
 
 	mount_command_begin(&b, NULL);
 	if (error)
 		json_text(&b, "error", error);
+	if (bits_only)
+		json_text(&b, "bits_only", bits_only);
 	json_begin_array(&b, "partitions");
 	json_end_array(&b);
 	json_end_object(&b);
 	puts(b.data);
 	buf_free(&b);
+}
+
+void
+mount_command_print_nothing(const char *error)
+{
+	put_nothing(error, NULL);
 }
 
 void
@@ -77,23 +87,45 @@ mount_refuse(int status, const char *fmt, ...)
 	exit(status);
 }
 
+/* Nothing is on it that anybody could mount; what it is instead. */
+static void __attribute__((noreturn))
+refuse_bits(const char *path, const char *what)
+{
+	struct buf b = BUF_INIT;
+
+	buf_printf(&b, "cannot mount %s: %s", quoted(path), what);
+	warn("%s", b.data);
+	put_nothing(b.data, what);
+	buf_free(&b);
+	exit(EXIT_FAILED);
+}
+
 void
 mount_command_recognise(struct layout *l, int fd, uint64_t size,
     const struct view *view, const char *path, int timeout_ms,
     const struct layout_found *found)
 {
+	struct buf upto = BUF_INIT;
+	char *what;
+
 	if (layout_confined(l, fd, size, view, timeout_ms, found) < 0)
 		mount_refuse(exit_for_errno(errno), "could not "
 		    "recognise what is on %s: %s", quoted(path),
 		    errno == ETIMEDOUT ? "reading it did not end in time" :
 		    strerror(errno));
-	if (*l->content)
+	if (container_named(l->content))
 		mount_refuse(EXIT_FAILED, "cannot mount %s: %s",
 		    quoted(path), content_describe(l->content));
-	if (!l->multi && l->volumes[0].kind == VOLUME_UNKNOWN)
-		mount_refuse(EXIT_FAILED, "cannot mount %s: no "
-		    "partition table and no known file system is on it",
-		    quoted(path));
+	if (*l->content)
+		refuse_bits(path, content_describe(l->content));
+	if (!l->multi && l->volumes[0].kind == VOLUME_UNKNOWN) {
+		if (l->reached)
+			buf_printf(&upto, ", as far as byte %" PRIu64,
+			    l->reached);
+		what = xasprintf("no partition table and no known file system "
+		    "is on it%s", upto.len ? upto.data : "");
+		refuse_bits(path, what);
+	}
 	if (*l->finding)
 		warn("%s: %s", quoted(path), l->finding);
 }

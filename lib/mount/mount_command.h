@@ -27,7 +27,8 @@ void mount_refuse(int status, const char *fmt, ...)
 /*
  * Recognises what is on the image of this name, without rights.  view: the lost
  * bytes, NULL: none.  found: the result of a search, NULL: search.  Refuses an
- * image with nothing to mount, and reports the finding of any other.
+ * image with nothing to mount, with bits_only if it has no file system at all, and
+ * reports the finding of any other.
  */
 void mount_command_recognise(struct layout *l, int fd, uint64_t size,
 	const struct view *view, const char *path, int timeout_ms,

@@ -87,6 +87,7 @@ take_object(struct mounted *m, const json_t *object)
 	m->finding = json_read_copy(object, "finding");
 	m->refused = json_read_copy(object, "refused");
 	m->error = json_read_copy(object, "error");
+	m->bits_only = json_read_copy(object, "bits_only");
 	m->partitions = xcalloc(json_array_size(list),
 	    sizeof *m->partitions);
 	json_array_foreach(list, i, one) {
@@ -354,7 +355,7 @@ without_helper(struct mounted *m, const char *hash, const char *image,
 
 	if (call(&other, sandbox, "mount", hash, image, timeout, 0,
 	    NULL) == 0 &&
-	    !other.error) {
+	    (!other.error || other.bits_only)) {
 		mounted_free(m);
 		*m = other;
 		return 0;
@@ -468,6 +469,7 @@ mounted_free(struct mounted *m)
 	free(m->table);
 	free(m->finding);
 	free(m->refused);
+	free(m->bits_only);
 	free(m->json);
 	free(m->error);
 	memset(m, 0, sizeof *m);

@@ -45,6 +45,8 @@ struct mounted {
 	char *table;			/* "dos", "gpt", …; NULL: none */
 	char *finding;			/* of the whole, for people; NULL */
 	char *refused;			/* the log of the view; NULL: none */
+	/* what is on it instead of any volume, known or not; NULL */
+	char *bits_only;
 	struct mounted_partition *partitions;
 	size_t count;
 	char *json;		/* the object as it was printed, or NULL */
