@@ -39,6 +39,8 @@ static const struct {
 	[CONFIG_IGNORE_PATTERNS] = { "NTT_IGNORE_PATTERNS", NULL, NULL, NULL },
 	[CONFIG_RECHECK] = { "NTT_RECHECK", NULL, "90", NULL },
 	[CONFIG_COPIES] = { "NTT_COPIES", NULL, "1", NULL },
+	[CONFIG_HOOKS] = { "NTT_HOOKS", NULL, "/etc/ntt/hooks.d", NULL },
+	[CONFIG_HOOK_TIMEOUT] = { "NTT_HOOK_TIMEOUT", NULL, "60", NULL },
 };
 
 static const char system_file[] = "/etc/ntt/ntt.env";
@@ -71,7 +73,7 @@ static int
 is_path(enum config_key key)
 {
 	return key != CONFIG_DB_URL && key != CONFIG_RECHECK &&
-	    key != CONFIG_COPIES;
+	    key != CONFIG_COPIES && key != CONFIG_HOOK_TIMEOUT;
 }
 
 static void
