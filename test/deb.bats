@@ -6,7 +6,7 @@
 load lib
 
 setup_file() {
-	export BATS_TEST_TIMEOUT=300
+	export BATS_TEST_TIMEOUT=120
 	command -v dh >/dev/null || return 0
 	cd "$BATS_TEST_DIRNAME/.."
 	mkdir "$BATS_FILE_TMPDIR/debs"
@@ -218,19 +218,27 @@ inside() {
 			/etc/ntt/ntt.env
 		sed 's,/var/log/ntt,/tmp,' /usr/share/doc/ntt/examples/50-list \
 			>/etc/ntt/hooks.d/50-list
-		chmod 755 /etc/ntt/hooks.d/50-list
+		printf '#!/bin/sh\ngrep ^Cap.*: /proc/self/status >/tmp/caps\n' \
+			>/etc/ntt/hooks.d/60-caps
+		chmod 755 /etc/ntt/hooks.d/*
 		mkdir /tmp/tree
 		seq 10000 >/tmp/tree/numbers
+		install -m 600 /tmp/tree/numbers /tmp/tree/closed
 		mkfs.ext4 -q -d /tmp/tree /tmp/disk 8M
 		sum=$(md5sum </tmp/disk)
 		loop=$(losetup -f --show /tmp/disk)
 		trap 'losetup -d $loop' EXIT
+		# as udev does
+		chgrp disk $loop
+		chmod 660 $loop
 		unit=/lib/systemd/system/ntt-station@.service
 		value() { sed -n "s/^$1=//p" $unit; }
 		command=$(value ExecStart)
+		cap=+$(value AmbientCapabilities | tr A-Z a-z | sed 's/^cap_//')
 		station() {
 			setpriv --reuid "$(value User)" --regid ntt --groups \
 				"$(value SupplementaryGroups | tr ' ' ,)" \
+				"--inh-caps=$cap" "--ambient-caps=$cap" \
 				env HOME=/var/lib/ntt ${command/\/dev\/%I/$loop}
 		}
 		station
@@ -239,18 +247,24 @@ inside() {
 		grep -c . /srv/ntt/archives/*.tar.zst >/dev/null
 		[ "$(stat -c %U /srv/ntt/by-hash)" = ntt ]
 		grep ' status 0 [0-9a-f]*$' /tmp/media.txt
+		# the hook has not what the programs have that read media
+		grep -E 'Cap(Prm|Eff|Amb):.*[1-9a-f]' /tmp/caps && exit 1
 		status=0
 		station || status=$?
 		[ $status = "$(value SuccessExitStatus)" ]
 		grep ' status 2 [0-9a-f]*$' /tmp/media.txt
 		# one after another
-		exec 9>/run/ntt/station.lock
-		flock 9
+		lock=/run/ntt/station.lock
+		flock --no-fork $lock sleep 1000 &
+		holder=$!
+		timeout 60 sh -c "while flock -n $lock true; do :; done"
 		station &
-		until grep -q -- '-> FLOCK' /proc/locks; do sleep 0.01; done
+		waiting=$!
+		timeout 60 sh -c \
+			"until grep -q -- '-> FLOCK' /proc/locks; do :; done"
 		[ "$(wc -l </tmp/media.txt)" = 2 ]
-		flock -u 9
-		wait $! || :
+		kill $holder
+		wait $waiting || [ $? = 2 ]
 		[ "$(wc -l </tmp/media.txt)" = 3 ]
 		setpriv --reuid ntt --regid ntt --clear-groups \
 			env HOME=/var/lib/ntt ntt-db stop

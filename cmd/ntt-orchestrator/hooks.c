@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,6 +92,17 @@ input_of(const char *text)
 	return fd;
 }
 
+/*
+ * A station may have the right to read all files, which is for those of a
+ * medium.
+ */
+static int
+without_capabilities(void *arg)
+{
+	(void)arg;
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
 static void
 wait_for(struct child *hook, const char *path, unsigned int seconds)
 {
@@ -133,6 +145,7 @@ run_hook(const char *path, const char *text, unsigned int seconds)
 	io.out = STDERR_FILENO;
 	io.group = SPAWN_NEW_GROUP;
 	io.chdir_root = 1;
+	io.prepare = without_capabilities;
 	if (io.in < 0 || spawn(&hook, argv, &io) < 0)
 		warn("could not run hook %s: %m", quoted(path));
 	else
