@@ -142,7 +142,7 @@ check-asan:
 	$(MAKE) ready B=$(B)-asan CFLAGS='$(SANITIZE)'
 	NTT_BUILD=$(B)-asan ASAN_OPTIONS=detect_leaks=0 \
 		NTT_TEST_TAGS='!guest' NTT_TEST_FAST=$(FAST) \
-		NTT_TEST_NOT='[a-z]*_uml|sandbox|examples|prove|copier_steps|house|docs|completion|statements' \
+		NTT_TEST_NOT='[a-z]*_uml|sandbox|examples|prove|copier_steps|deb|house|docs|completion|statements' \
 		test/run
 
 #: make check-account IMAGES=20 damaged and cut images of every kind
