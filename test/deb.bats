@@ -37,11 +37,13 @@ older() {
 }
 
 # inside: standard input as a script in such a copy, with the packages in
-# /debs.  What it mounts and starts ends with it.
+# /debs; "no COMMAND" is one that has to fail, which "!" does not tell set -e.
+# What it mounts and starts ends with it.
 inside() {
 	local scratch
 	scratch=$(mktemp -d "$T/scratch.XXXXXX")
 	# shellcheck disable=SC2016 # the shell inside expands
+	{ echo 'no() { ! "$@"; }'; cat; } |
 	unshare --mount --propagation private --pid --fork --kill-child bash -euc '
 		mount -t tmpfs tmpfs "$1"
 		mkdir "$1/upper" "$1/work" "$1/root"
@@ -102,7 +104,7 @@ inside() {
 		systemd-tmpfiles --create
 		[ "$(stat -c '%U:%G %a' /run/ntt)" = 'root:ntt 1775' ]
 		setpriv --reuid ntt --regid ntt --clear-groups touch /run/ntt/lock
-		! setpriv --reuid nobody --regid nogroup --clear-groups \
+		no setpriv --reuid nobody --regid nogroup --clear-groups \
 			touch /run/ntt/other 2>/dev/null
 	IN
 }
@@ -120,7 +122,7 @@ inside() {
 				complete -p \$p" >/dev/null
 		done
 		man -w 7 ntt 5 ntt-raw
-		! ldd /usr/bin/ntt* | grep 'not found'
+		ldd /usr/bin/ntt* | no grep 'not found'
 	IN
 }
 
@@ -131,11 +133,11 @@ inside() {
 		[ "$(stat -c '%U:%G %a' /etc/sudoers.d/ntt)" = 'root:root 440' ]
 		as() { setpriv --reuid "$1" --regid "$1" --init-groups "${@:2}"; }
 		as ntt sudo -n ntt-mount-helper --version
-		! as ntt sudo -n true
+		no as ntt sudo -n true
 		useradd -G ntt -U worker
 		as worker sudo -n ntt-mount-helper --version
 		useradd -U stranger
-		! as stranger sudo -n ntt-mount-helper --version
+		no as stranger sudo -n ntt-mount-helper --version
 	IN
 }
 
@@ -152,7 +154,7 @@ inside() {
 		systemctl --root=/ enable ntt-verify.timer ntt-mirror.timer \
 			ntt-web.socket
 		[ "$(find /etc/systemd -name 'ntt*' | wc -l)" = 3 ]
-		! grep -n /usr/local ntt-*
+		no grep -n /usr/local ntt-*
 		# an exposure below 5 is what systemd calls "OK"
 		for unit in ntt-verify ntt-mirror ntt-web; do
 			systemd-analyze security --offline=yes --threshold=50 \
@@ -178,13 +180,13 @@ inside() {
 		echo "KERNEL==\"$name\", ENV{NTT_SOURCE}=\"1\"" >$local
 		look() { udevadm test "/sys/class/block/$name" >/tmp/said 2>&1; }
 		look
-		! grep -E '[0-9]+-ntt[^ ]*:[0-9]+.*([Ii]nvalid|Unknown|ignor)' /tmp/said
-		! grep -E 'UDISKS_IGNORE|ntt-station' /tmp/said
+		no grep -E '[0-9]+-ntt[^ ]*:[0-9]+.*([Ii]nvalid|Unknown|ignor)' /tmp/said
+		no grep -E 'UDISKS_IGNORE|ntt-station@' /tmp/said
 		[ "$(blockdev --getro $loop)" = 0 ]
 		touch /etc/ntt/readonly
 		look
 		grep -x 'UDISKS_IGNORE=1' /tmp/said
-		! grep ntt-station /tmp/said
+		no grep ntt-station@ /tmp/said
 		[ "$(blockdev --getro $loop)" = 1 ]
 		rm /etc/ntt/readonly
 		touch /etc/ntt/station
@@ -196,13 +198,13 @@ inside() {
 		sed -i 's/$/, ENV{SYNTH_UUID}="0"/' $local
 		look
 		grep -x 'UDISKS_IGNORE=1' /tmp/said
-		! grep ntt-station /tmp/said
+		no grep ntt-station@ /tmp/said
 		# the machine's own
 		echo "KERNEL==\"$name\", ENV{NTT_OWN}=\"1\"" >>$local
 		blockdev --setrw $loop
 		look
 		[ "$(blockdev --getro $loop)" = 0 ]
-		! grep UDISKS_IGNORE /tmp/said
+		no grep UDISKS_IGNORE /tmp/said
 	IN
 }
 
@@ -290,7 +292,7 @@ inside() {
 		dpkg --purge ntt
 		dpkg -i /debs/old.deb
 		dpkg -i /debs/new.deb
-		! grep -qx '# as it was' /etc/ntt/ntt.env
+		no grep -qx '# as it was' /etc/ntt/ntt.env
 	IN
 }
 
@@ -313,7 +315,7 @@ inside() {
 				/var/lib/ntt/blob; do
 			grep -qx "> $f" /tmp/left
 		done
-		! grep -E '/(usr|lib)/' /tmp/left
+		no grep -E '^> /(usr|lib)/' /tmp/left
 		dpkg --purge ntt
 		everything >/tmp/purged
 		# the account has files, so it stays
@@ -328,7 +330,7 @@ inside() {
 		rm /var/lib/ntt/blob
 		dpkg --purge ntt
 		everything >/tmp/purged
-		! diff /tmp/before /tmp/purged | grep ntt
+		diff /tmp/before /tmp/purged | no grep ntt
 	IN
 }
 
