@@ -4,6 +4,9 @@
 # libntt.a; a test may also use what is private to a program.
 
 VERSION = 0.2
+# Where patches and reports of weaknesses go: "ntt --help" ends with it, the
+# package names it.  Here, and nowhere else.
+CONTACT = NTT maintainers <maintainers@ntt.invalid>
 PREFIX = /usr/local
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
@@ -20,7 +23,7 @@ WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
 	-Wvla -Wformat=2 -Werror
 B = build
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -D_FORTIFY_SOURCE=2 -pthread \
-	-DNTT_VERSION='"$(VERSION)"' -Ilib -I$(B) $(BLAKE3_CFLAGS) $(LIB_CFLAGS)
+	-DNTT_VERSION='"$(VERSION)"' -DNTT_CONTACT='"$(CONTACT)"' -Ilib -I$(B) $(BLAKE3_CFLAGS) $(LIB_CFLAGS)
 
 LIB_CFLAGS := $(shell pkg-config --cflags libpq fuse3 2>/dev/null)
 # What a program does not use the linker leaves out.
@@ -99,10 +102,11 @@ $(B)/%.o: %.S $(wildcard sql/*.sql) contrib/sandbox-init
 	$(CC) -c -o $@ $<
 
 .SECONDARY:
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/deb -prune -o -type f -name '*.d' -print \
+	2>/dev/null)
 
 .PHONY: all help deps ready check check-fast check-account check-asan tests \
-	bench install uninstall dist clean quickstart prove defects load \
+	bench install uninstall deb dist clean quickstart prove defects load \
 	valgrind tsan analyze coverage
 
 help:
@@ -138,7 +142,7 @@ check-asan:
 	$(MAKE) ready B=$(B)-asan CFLAGS='$(SANITIZE)'
 	NTT_BUILD=$(B)-asan ASAN_OPTIONS=detect_leaks=0 \
 		NTT_TEST_TAGS='!guest' NTT_TEST_FAST=$(FAST) \
-		NTT_TEST_NOT='[a-z]*_uml|sandbox|examples|prove|copier_steps|house|docs|completion|statements' \
+		NTT_TEST_NOT='[a-z]*_uml|sandbox|examples|prove|copier_steps|deb|house|docs|completion|statements' \
 		test/run
 
 #: make check-account IMAGES=20 damaged and cut images of every kind
@@ -188,6 +192,11 @@ install: all
 	contrib/install-tree install $(B) $(PROGRAMS)
 uninstall:
 	contrib/install-tree uninstall $(B) $(PROGRAMS)
+
+#: make deb          a Debian package, in build
+deb:
+	contrib/install-deps build deb
+	contrib/build-deb $(B) $(VERSION) '$(CONTACT)'
 
 dist:
 	git archive --prefix=ntt-$(VERSION)/ -o ntt-$(VERSION).tar.gz HEAD

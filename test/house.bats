@@ -67,7 +67,8 @@ setup() {
 
 @test "shell is clean" {
 	need shellcheck shellcheck
-	shellcheck -x contrib/install-deps contrib/quickstart test/run .ci/run \
+	shellcheck -x contrib/install-deps contrib/quickstart contrib/build-deb \
+		contrib/hooks/* contrib/debian/ntt.postrm test/run .ci/run \
 		test/bench/*sh
 }
 

@@ -38,6 +38,7 @@
 #include "mount/mounted.h"
 #include "command.h"
 #include "container.h"
+#include "hooks.h"
 #include "image.h"
 #include "medium.h"
 #include "setup.h"
@@ -548,6 +549,7 @@ static const struct stage {
 enum { STAGES = sizeof stages / sizeof stages[0] };
 
 static double seconds[STAGES];
+static const char *failed_stage;
 
 static void
 log_stage(enum log_event event, const char *stage, int status)
@@ -584,6 +586,7 @@ run_stage(const struct stage *s, double *took)
 	if (status != EXIT_DONE && status != EXIT_PARTIAL) {
 		warn("stage \"%s\" of %s failed with status %d", s->name,
 		    medium.hash, status);
+		failed_stage = s->name;
 		return status;
 	}
 	buf_reset(&remark);
@@ -592,6 +595,7 @@ run_stage(const struct stage *s, double *took)
 	warn("stage \"%s\" of %s ended with status %d, but there is no "
 	    "evidence that it is done%s%s", s->name, medium.hash, status,
 	    remark.len ? ": " : "", remark.data ? remark.data : "");
+	failed_stage = s->name;
 	return EXIT_FAILED;
 }
 
@@ -806,6 +810,9 @@ refuse_removed(void)
 	free(how);
 }
 
+/* Members of an object, for hooks; empty: it did not come to its end. */
+static struct buf summary;
+
 static void
 sum_up(void)
 {
@@ -815,7 +822,50 @@ sum_up(void)
 	for (i = 0; i < STAGES; i++)
 		times[i] = (struct run_stage_time){ stages[i].name,
 			seconds[i] };
-	run_summary(&medium, db, times, STAGES);
+	run_summary(&medium, db, times, STAGES, &summary);
+}
+
+static const char *operand;
+
+static void
+tell_hooks(int status)
+{
+	const char *path = medium.device ? medium.device :
+	    medium.container ? medium.container :
+	    medium.path ? medium.path : operand;
+	struct buf b = BUF_INIT;
+
+	json_begin_object(&b, NULL);
+	json_u64(&b, "schema", 1);
+	json_text(&b, "medium", *medium.hash ? medium.hash : NULL);
+	json_i64(&b, "status", status);
+	json_text(&b, "failed_stage", failed_stage);
+	json_name(&b, "source", path, strlen(path));
+	json_text(&b, "kind", medium.kind);
+	json_text(&b, "name", medium.human);
+	json_text(&b, "message", opt.message);
+	json_text(&b, "health", medium.health);
+	if (summary.len) {
+		buf_putc(&b, ',');
+		buf_put(&b, summary.data, summary.len);
+	}
+	json_end_object(&b);
+	buf_putc(&b, '\n');
+	run_hooks(medium.hash, status, b.data);
+	buf_free(&b);
+}
+
+/* However it ends, but for a wrong command line and kill -9. */
+static void
+at_end(int status, void *arg)
+{
+	(void)arg;
+	fflush(stdout);
+	if (run_hooks_wanted())
+		tell_hooks(status);
+	run_medium_free(&medium);
+	buf_free(&remark);
+	buf_free(&summary);
 }
 
 static int
@@ -856,7 +906,7 @@ was_done(const struct run_container *c)
 
 /* The image in it, if it is a container; the program may end here. */
 static const char *
-open_container(struct run_container *c, const char *operand)
+open_container(struct run_container *c)
 {
 	int status;
 
@@ -877,18 +927,21 @@ int
 main(int argc, char **argv)
 {
 	struct run_container container = { .raw = NULL };
-	const char *operand;
 	int status;
 
 	parse_options(argc, argv);
-	operand = opt.image ? opt.image : prog_operand(0);
+	operand = opt.image ? opt.image : opt.load_only ? opt.load_only :
+	    prog_operand(0);
+	num_arg("NTT_HOOK_TIMEOUT", config_get(CONFIG_HOOK_TIMEOUT), 1, 86400);
+	if (!opt.plan && on_exit(at_end, NULL) != 0)
+		die_errno("could not prepare the end: %m");
 	if (!opt.plan)
 		run_setup();
 	sig_catch();
 	if (opt.load_only)
 		return load_only();
 	if (opt.image)
-		operand = open_container(&container, operand);
+		operand = open_container(&container);
 	run_medium_identify(&medium, operand, opt.image != NULL, opt.label,
 	    opt.force);
 	if (container.raw) {
@@ -925,7 +978,5 @@ main(int argc, char **argv)
 	}
 	PQfinish(db);
 	run_container_free(&container);
-	run_medium_free(&medium);
-	buf_free(&remark);
 	return status;
 }

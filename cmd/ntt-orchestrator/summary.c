@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/config.h"
+#include "base/json.h"
 #include "base/medium_files.h"
 #include "base/num.h"
 #include "base/diag.h"
@@ -46,7 +48,7 @@ ask(const struct run_medium *m, PGconn *db, const char *sql)
 }
 
 static void
-print_contents(const struct run_medium *m, PGconn *db)
+print_contents(const struct run_medium *m, PGconn *db, struct buf *json)
 {
 	char *sql = sql_for(sql_orchestrator_sums, m->hash);
 	PGresult *res = ask(m, db, sql);
@@ -66,13 +68,23 @@ print_contents(const struct run_medium *m, PGconn *db)
 	if (cell(res, 7))
 		line("pending", "%s", num_grouped(cell(res, 7)));
 	line("damaged", "%s", num_grouped(cell(res, 9)));
+	json_u64(json, "files", cell(res, 0));
+	json_u64(json, "bytes", cell(res, 8));
+	json_u64(json, "paths", cell(res, 3));
+	json_u64(json, "directories", cell(res, 1));
+	json_u64(json, "links", cell(res, 2));
+	json_u64(json, "contents", cell(res, 4));
+	json_u64(json, "excluded", cell(res, 5));
+	json_u64(json, "failed", cell(res, 6));
+	json_u64(json, "pending", cell(res, 7));
+	json_u64(json, "damaged", cell(res, 9));
 	PQclear(res);
 	free(sql);
 }
 
 /* The first of what is missing by their names, and where all of them are. */
 static void
-print_omissions(const struct run_medium *m, PGconn *db)
+print_omissions(const struct run_medium *m, PGconn *db, struct buf *json)
 {
 	enum { SHOWN = 5 };
 	struct buf why = BUF_INIT, path = BUF_INIT;
@@ -84,6 +96,7 @@ print_omissions(const struct run_medium *m, PGconn *db)
 	if (!why.len)
 		return;
 	line("MISSING", "%s", why.data);
+	json_text(json, "missing", why.data);
 	res = ask(m, db, sql_orchestrator_omissions);
 	for (i = 0; i < PQntuples(res) && i < SHOWN; i++) {
 		buf_reset(&path);
@@ -104,7 +117,7 @@ print_omissions(const struct run_medium *m, PGconn *db)
 }
 
 static void
-print_copying(const struct run_medium *m, PGconn *db)
+print_copying(const struct run_medium *m, PGconn *db, struct buf *json)
 {
 	PGresult *res = ask(m, db, sql_orchestrator_copied);
 
@@ -113,12 +126,16 @@ print_copying(const struct run_medium *m, PGconn *db)
 	line("duplicates", "%s files, %s saved",
 	    num_grouped(cell(res, 0) - cell(res, 2)),
 	    num_bytes(cell(res, 1) - cell(res, 3)));
+	json_u64(json, "new_contents", cell(res, 2));
+	json_u64(json, "new_bytes", cell(res, 3));
+	json_u64(json, "duplicates", cell(res, 0) - cell(res, 2));
+	json_u64(json, "saved_bytes", cell(res, 1) - cell(res, 3));
 	PQclear(res);
 }
 
 void
 run_summary(const struct run_medium *m, PGconn *db,
-    const struct run_stage_time *stages, int count)
+    const struct run_stage_time *stages, int count, struct buf *json)
 {
 	char *tree = medium_tree(m->hash);
 	PGresult *res;
@@ -128,25 +145,31 @@ run_summary(const struct run_medium *m, PGconn *db,
 	if (m->health)
 		line("health", "%s", m->health);
 	if (medium_loaded(db, m->hash) == 1) {
-		print_contents(m, db);
-		print_copying(m, db);
-		print_omissions(m, db);
+		print_contents(m, db, json);
+		print_copying(m, db, json);
+		print_omissions(m, db, json);
 	}
 	line("store", "%s", config_get(CONFIG_BYHASH_ROOT));
 	if (*config_get(CONFIG_ARCHIVED_ROOT))
 		line("tree", "%s", tree);
 	res = ask(m, db, sql_orchestrator_archive);
-	if (PQntuples(res) > 0)
+	if (PQntuples(res) > 0) {
 		line("archive", "%s", db_text(res, 0, 0));
+		json_name(json, "archive", db_text(res, 0, 0),
+		    strlen(db_text(res, 0, 0)));
+	}
 	PQclear(res);
 	free(tree);
 	printf("  %-12s ", "seconds");
+	json_begin_object(json, "seconds");
 	for (i = 0; i < count; i++) {
 		if (stages[i].seconds <= 0)
 			continue;
 		printf("%s%s %.1f", first ? "" : ", ", stages[i].name,
 		    stages[i].seconds);
+		json_double(json, stages[i].name, stages[i].seconds);
 		first = 0;
 	}
+	json_end_object(json);
 	puts(first ? "everything was done already" : "");
 }

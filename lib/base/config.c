@@ -42,6 +42,8 @@ static const struct {
 	[CONFIG_DIGESTS] = { "NTT_DIGESTS", NULL, "", NULL },
 	[CONFIG_ORGANIZATION] = { "NTT_ORGANIZATION", NULL, "", NULL },
 	[CONFIG_CONTACT] = { "NTT_CONTACT", NULL, "", NULL },
+	[CONFIG_HOOKS] = { "NTT_HOOKS", NULL, "/etc/ntt/hooks.d", NULL },
+	[CONFIG_HOOK_TIMEOUT] = { "NTT_HOOK_TIMEOUT", NULL, "60", NULL },
 };
 
 static const char system_file[] = "/etc/ntt/ntt.env";
@@ -80,6 +82,7 @@ is_path(enum config_key key)
 	case CONFIG_DIGESTS:
 	case CONFIG_ORGANIZATION:
 	case CONFIG_CONTACT:
+	case CONFIG_HOOK_TIMEOUT:
 		return 0;
 	default:
 		return 1;

@@ -177,7 +177,8 @@ print_help(const char *value)
 	if (own)
 		print_options(own);
 	print_options(common);
-	printf("\nThe manual page %s(1) says more.\n", self->name);
+	printf("\nThe manual page %s(1) says more.\n"
+	    "Patches and reports go to %s.\n", self->name, NTT_CONTACT);
 	exit(EXIT_DONE);
 }
 
