@@ -110,6 +110,37 @@ loaded() {
 	done
 }
 
+@test "a file system without hard links: no tree is made there, contents are stored" {
+	need_loop
+	need mount.exfat-fuse exfat-fuse
+	need mkfs.exfat exfatprogs
+	mkdir "$T/src" "$T/plain"
+	for i in {1..20}; do echo $((i % 15)) >"$T/src/$i"; done
+	truncate -s 64M "$T/x.img"
+	mkfs.exfat "$T/x.img" >/dev/null
+	loop=$(losetup -f --show "$T/x.img")
+	mount.exfat-fuse "$loop" "$T/plain" >/dev/null 3>&-
+	export BYHASH_ROOT=$T/plain/by-hash ARCHIVED_ROOT=$T/plain/archived
+	loaded "$T/src"
+	expect 64 ntt-copier -q -m $M
+	has "$stderr" 'has no hard links; use --no-archived or an empty ARCHIVED_ROOT'
+	[ "$(sql "SELECT count(*) FROM inode WHERE status = 'success'")" = 0 ]
+	export ARCHIVED_ROOT=
+	expect 0 ntt-copier -q -m $M
+	expect 0 ntt-verify -q --all --sample-rate 1
+	[ "$(find "$BYHASH_ROOT" -type f ! -name .ntt-store ! -path '*/.tmp/*' | wc -l)" = 15 ]
+	# rotten, and healed by the next medium that has it
+	id=$(echo 7 | b3sum --no-names)
+	flip_bit "$(blob_file "$id")"
+	expect 3 ntt-verify -q --all --sample-rate 1
+	mkdir "$T/two"; echo 7 >"$T/two/f"
+	ntt-enum -q "$T/two" feed0000 - | ntt-loader -q - feed0000 >/dev/null
+	expect 0 ntt-copier -q -m feed0000
+	expect 0 ntt-verify -q --all --sample-rate 1
+	[ "$(find "$BYHASH_ROOT/.bad" -type f | wc -l)" = 1 ]
+	umount "$T/plain"; losetup -d "$loop"
+}
+
 @test "a blob of another size under the name is never taken for it" {
 	mkdir -p "$T/src"
 	mkdir -p "$T/first" && echo first >"$T/first/f"

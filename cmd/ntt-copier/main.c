@@ -687,6 +687,10 @@ open_destination(void)
 		    "on different file systems, so no file can be linked; "
 		    "use --no-archived or an empty ARCHIVED_ROOT",
 		    quoted(tree), quoted(root));
+	if (errno == EOPNOTSUPP)
+		die(EXIT_USAGE, "the file system of ARCHIVED_ROOT (%s) has no "
+		    "hard links; use --no-archived or an empty ARCHIVED_ROOT",
+		    quoted(tree));
 	die_errno("could not open the archived tree below %s: %m",
 	    quoted(tree));
 }

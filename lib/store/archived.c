@@ -3,16 +3,59 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fsutil.h"
 #include "store/short_name.h"
+
+static void
+temporary_name(char name[64])
+{
+	char token[UNIQUE_NAME + 1];
+
+	unique_name(token);
+	snprintf(name, 64, ".ntt.%s.tmp", token);
+}
+
+/* Is this a file system whose hard links cannot be taken for granted? */
+static int
+may_lack_links(int dir)
+{
+	struct statfs fs;
+
+	return !syncfs_reaches_disk(dir) || (fstatfs(dir, &fs) == 0 &&
+	    ((uint32_t)fs.f_type == MSDOS_SUPER_MAGIC ||
+	    (uint32_t)fs.f_type == EXFAT_SUPER_MAGIC));
+}
+
+/* 0, or -1 with errno: EOPNOTSUPP there are none. */
+static int
+try_link(int dir)
+{
+	char name[64], other[68];
+	int fd, rc, err;
+
+	temporary_name(name);
+	snprintf(other, sizeof other, "%s.2", name);
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	rc = linkat(dir, name, dir, other, 0);
+	err = rc < 0 && store_no_links(errno) ? EOPNOTSUPP : errno;
+	unlinkat(dir, other, 0);
+	unlinkat(dir, name, 0);
+	errno = err;
+	return rc;
+}
 
 int
 archived_open(struct archived *a, const char *root, const char *medium,
@@ -20,6 +63,7 @@ archived_open(struct archived *a, const char *root, const char *medium,
 {
 	struct stat tree, blobs;
 	char *path;
+	int err;
 
 	memset(a, 0, sizeof *a);
 	a->root = a->parent = -1;
@@ -41,10 +85,13 @@ archived_open(struct archived *a, const char *root, const char *medium,
 		return -1;
 	a->by_hand = !syncfs_reaches_disk(a->root);
 	a->dev = tree.st_dev;
-	if (tree.st_dev == blobs.st_dev)
-		return 0;
-	archived_close(a);
 	errno = EXDEV;
+	if (tree.st_dev == blobs.st_dev &&
+	    (!may_lack_links(a->root) || try_link(a->root) == 0))
+		return 0;
+	err = errno;
+	archived_close(a);
+	errno = err;
 	return -1;
 }
 
@@ -176,15 +223,6 @@ archived_sync(struct archived *a)
 		return -1;
 	a->unsynced = 0;
 	return 0;
-}
-
-static void
-temporary_name(char name[64])
-{
-	char token[UNIQUE_NAME + 1];
-
-	unique_name(token);
-	snprintf(name, 64, ".ntt.%s.tmp", token);
 }
 
 static int

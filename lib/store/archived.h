@@ -33,7 +33,8 @@ struct archived {
 
 /*
  * root "": no tree, and every call below succeeds without doing anything.
- * EXDEV: the tree is not on the store's file system.
+ * EXDEV: the tree is not on the store's file system.  EOPNOTSUPP: that has no
+ * hard links.
  */
 int archived_open(struct archived *a, const char *root, const char *medium,
 	const struct store *s);

@@ -146,15 +146,21 @@ static int
 put_in_place(struct store *s, struct store_temp *t, int bad, const char *id)
 {
 	char path[STORE_PATH], old[STORE_ID + 48], new[STORE_ID + 8];
-	int kept;
+	int kept, no_links;
 
 	store_path(path, id);
 	snprintf(new, sizeof new, "%s.new", id);
 	kept = keep_old(s->root, bad, path, id, old);
-	if (kept < 0 && errno != EMLINK)
+	if (kept < 0 && errno != EMLINK && !store_no_links(errno))
 		return -1;
+	no_links = kept < 0 && errno != EMLINK;
 	if (name_new(s, t, bad, new) < 0)
 		return -1;
+	/* for a moment the blob has no file, which only such a disk needs */
+	if (no_links)
+		return renameat(s->root, path, bad, old) < 0 ||
+		    fsync(bad) < 0 || renameat(bad, new, s->root, path) < 0 ?
+		    -1 : 0;
 	/* its old names are the trees', so both get the other one's name */
 	if (kept < 0)
 		return renameat2(bad, new, s->root, path, RENAME_EXCHANGE) < 0 ||
@@ -176,7 +182,10 @@ store_from_trash(struct store *s, const char *id)
 
 	store_path(path, id);
 	snprintf(from, sizeof from, STORE_TRASH "/%s", id);
-	if (renameat2(s->root, from, s->root, path, RENAME_NOREPLACE) == 0) {
+	if (renameat2(s->root, from, s->root, path, RENAME_NOREPLACE) == 0 ||
+	    (errno == EINVAL && faccessat(s->root, path, F_OK,
+	    AT_SYMLINK_NOFOLLOW) < 0 && renameat(s->root, from, s->root,
+	    path) == 0)) {
 		store_note_name(s, id);
 		return 1;
 	}

@@ -326,9 +326,22 @@ store_name(struct store *s, const struct store_temp *t, const char *path)
 		return -1;
 	/* a file system without NOREPLACE: link has it by nature */
 	s->no_replace = 0;
-	if (linkat(s->temporaries, from, s->root, path, 0) < 0)
+	if (linkat(s->temporaries, from, s->root, path, 0) == 0)
+		return unlinkat(s->temporaries, from, 0);
+	if (!store_no_links(errno))
 		return -1;
-	return unlinkat(s->temporaries, from, 0);
+	/* nor links: who comes second replaces a blob with the same bytes */
+	if (faccessat(s->root, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return renameat(s->temporaries, from, s->root, path);
+}
+
+int
+store_no_links(int err)
+{
+	return err == EPERM || err == EOPNOTSUPP || err == ENOSYS;
 }
 
 /* The upper one is nearly always there. */

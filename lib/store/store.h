@@ -102,6 +102,8 @@ int store_name(struct store *s, const struct store_temp *t, const char *path);
 int store_make_directories(const struct store *s, const char *id);
 /* The next store_sync() brings the name of this blob to the disk. */
 void store_note_name(const struct store *s, const char *id);
+/* Of linkat(2): the file system has no hard links. */
+int store_no_links(int err);
 /* t has the name of the blob: closes it. */
 void store_named(struct store *s, struct store_temp *t, const char *id);
 
