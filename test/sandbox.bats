@@ -644,7 +644,8 @@ chain() {
 	expect 3 "${me[@]}" ntt-orchestrator -q --no-archive --sandbox \
 		--image "$T/img/x.img" 3>&-
 	expect 0 "${me[@]}" ntt-recover-failed list-damaged -m "$hash"
-	diff <(echo "$output") - <<-'END'
+	# what the guest reads ahead may cast doubt on a neighbour, and that is said
+	diff <(grep -v '^unknown ' <<<"$output") - <<-'END'
 	4096-4607 "p1/d/a long name"
 	4096-6143 "p2/d/a long name"
 	END
