@@ -179,16 +179,16 @@ disk() {
 	has "$stderr" "before it has an image"
 }
 
-@test "what is no disk is a finding" {
+@test "what is no disk is a finding, and archived as bits" {
 	tar cf src -C / etc
 	truncate -s 4M src
 	dev=$(losetup -r -f --show src)
-	expect 1 orchestrate "$dev"
+	expect 3 orchestrate "$dev"
 	has "$stderr" "a tar archive"
 	[ "$(query "SELECT problems->>'content', health FROM medium")" = "tar|ok" ]
 	head -c 4M /dev/zero | tr '\0' '\366' >src2
 	dev=$(losetup -r -f --show src2)
-	expect 1 orchestrate --force "$dev"
+	expect 3 orchestrate --force "$dev"
 	[ "$(query "SELECT problems->>'content' FROM medium WHERE source_path = '$dev'")" \
 		= all_0xf6 ]
 }
