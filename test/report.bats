@@ -303,7 +303,8 @@ at() {
 	assert letter["size"] == "4994" and letter["status"] == "success"
 	assert letter["modified"] == "1994-01-11T00:00:00Z", letter
 	assert len(letter["blake3"]) == 64 and not letter["path_hex"]
-	assert "names/new\nline" in by
+	assert by["names/new\\nline"]["path_hex"].endswith("6e65770a6c696e65")
+	assert not any(ord(c) < 32 for p in by for c in p)
 	assert not any(p[0] in "=+-@" for p in by)
 	odd = [r for r in rows if r["path_hex"]]
 	assert any(r["path_hex"].endswith("3c623e626f6c64ff2f782e3c693e") for r in odd)

@@ -79,8 +79,8 @@ int export_dfxml(PGconn *db, const char *medium, FILE *out);
 int export_bodyfile(PGconn *db, const char *medium, FILE *out);
 
 /*
- * A table for a spreadsheet, a line for each name, RFC 4180.  Of a name that is
- * no UTF-8 the bytes follow in path_hex.
+ * A table for a spreadsheet, a line for each name, RFC 4180.  Names are escaped
+ * for terminals; of those that are changed by that the bytes follow in path_hex.
  */
 int export_csv(PGconn *db, const char *medium, FILE *out);
 

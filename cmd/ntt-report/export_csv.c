@@ -50,15 +50,15 @@ put_row(struct buf *line, const struct export_row *row)
 {
 	struct buf time = BUF_INIT, path = BUF_INIT;
 	char type[2] = { row->type, '\0' };
-	int exact = utf8_valid(row->path, row->len);
+	size_t prefix;
+	int exact;
 
 	/* spreadsheets take these for formulas, and run them */
-	if (row->len && strchr("=+-@\t\r", *row->path))
+	if (row->len && strchr("=+-@", *row->path))
 		buf_puts(&path, "./");
-	if (exact)
-		buf_put(&path, row->path, row->len);
-	else
-		buf_escape(&path, row->path, row->len);
+	prefix = path.len;
+	buf_escape(&path, row->path, row->len);
+	exact = path.len - prefix == row->len;
 	csv_text(line, path.len ? path.data : ".", path.len ? path.len : 1);
 	csv_bare(line, type);
 	put_number(line, "d", (int64_t)row->size);
