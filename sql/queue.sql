@@ -294,7 +294,7 @@ RETURNING
 PREPARE queue_due AS
 SELECT
 	CASE WHEN bool_or(worker IS NOT NULL) THEN
-		least(1000, ceil(extract(epoch FROM min(next_attempt_at) - now()) * 1000))
+		least(100, ceil(extract(epoch FROM min(next_attempt_at) - now()) * 1000))
 	ELSE
 		ceil(extract(epoch FROM min(next_attempt_at) - now()) * 1000)
 	END
