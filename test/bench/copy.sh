@@ -47,7 +47,7 @@ hash_all() {
 for ((i = 1; i <= runs; i++)); do
 	m=$(printf '%016x' $i) n=$(printf 'dddd%012x' $i)
 	export BYHASH_ROOT=$work/out.$i/by-hash ARCHIVED_ROOT=$work/out.$i/archived
-	ntt-db psql -qc 'DELETE FROM blobs' >/dev/null
+	ntt-db psql -qc 'DELETE FROM blobs; DELETE FROM store_mark' >/dev/null
 	for medium in "$m" "$n"; do
 		ntt-enum -q "$work/src" "$medium" - | ntt-loader -q - "$medium" >/dev/null
 	done
