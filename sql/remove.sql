@@ -238,6 +238,38 @@ GROUP BY
 ORDER BY
 	pack;
 
+-- Contents $3 of medium $2 are to be deleted at place $1 when it is in reach.
+PREPARE remove_later AS
+INSERT INTO place_removal(place, medium_hash, blobid)
+SELECT
+	$1,
+	$2,
+	unnest($3::text[])
+ON CONFLICT
+	DO NOTHING;
+
+-- Those of them that nothing uses again.
+PREPARE remove_waiting AS
+SELECT
+	blobid
+FROM
+	place_removal r
+WHERE
+	place = $1
+	AND medium_hash = $2
+	AND NOT EXISTS (
+		SELECT
+		FROM
+			blobs b
+		WHERE
+			b.blobid = r.blobid);
+
+-- They are deleted.
+PREPARE remove_waited AS
+DELETE FROM place_removal
+WHERE place = $1
+	AND medium_hash = $2;
+
 -- Files that place $1 has of medium $2: its catalogue files; with $3 its
 -- archives as well.
 PREPARE remove_files AS

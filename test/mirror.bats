@@ -353,6 +353,7 @@ whole() {
 	expect 0 ntt-places -q add q "$T/q"
 	expect 0 ntt-mirror -q --all
 	only=$(b3sum --no-names <src/sub/7) both=$(b3sum --no-names <src/sub/1)
+	cp -a "$P" shelf
 	umount disk
 	expect 0 ntt-remove --yes --everywhere "$H"
 	has "$output" 'the place p may have it and is not in reach'
@@ -368,8 +369,14 @@ whole() {
 	expect 0 ntt-mirror -q q
 	[ -z "$(find "$T/q" -name "$only")" ]
 	expect 0 ntt-mirror --check q
-	# again, with the archives
+	# again, with the archives, and on a disk that is back
+	ntt-db psql -qc "UPDATE place SET url = '$T/back' WHERE name = 'p'"
+	mv shelf back
+	[ -n "$(find back -name "$only")" ]
 	expect 0 ntt-remove --yes --everywhere --archive "$H"
+	[ -z "$(find back -name "$only")" ]
+	[ -n "$(find back -name "$both")" ]
+	[ "$(sql 'SELECT count(*) FROM place_removal')" = 0 ]
 	[ -z "$(find "$T/q" "$NTT_HOME/archives" -name "$H*")" ]
 }
 

@@ -113,6 +113,40 @@ delete_blobs(const struct places_removal *r, struct depot *p)
 		db_die("could not record what %s has", p->name);
 }
 
+/* A disk on a shelf: the next run of the same command finds them there. */
+static void
+delete_later(const struct places_removal *r, const struct depot *p)
+{
+	char *ids = places_ids(r);
+
+	if (db_do(r->db, sql_remove_later, p->name, r->medium, ids) < 0)
+		db_die("could not record what is to go at %s", p->name);
+	free(ids);
+}
+
+/* What an earlier run could not reach. */
+static void
+delete_waiting(const struct places_removal *r, struct depot *p)
+{
+	PGresult *res = db_query(r->db, sql_remove_waiting, p->name,
+	    r->medium);
+	struct places_removal waiting = { .db = r->db };
+	int row;
+
+	if (!res)
+		db_die("could not ask what is to go at %s", p->name);
+	waiting.count = (size_t)PQntuples(res);
+	waiting.ids = xcalloc(waiting.count + 1, sizeof *waiting.ids);
+	for (row = 0; row < PQntuples(res); row++)
+		snprintf(waiting.ids[row], sizeof *waiting.ids, "%s",
+		    db_text(res, row, 0));
+	PQclear(res);
+	delete_blobs(&waiting, p);
+	if (db_do(r->db, sql_remove_waited, p->name, r->medium) < 0)
+		db_die("could not record what %s has", p->name);
+	free(waiting.ids);
+}
+
 static void
 delete_file(const struct depot *p, const char *name)
 {
@@ -167,10 +201,14 @@ places_remove(const struct places_removal *r, struct depots *d)
 			    "%s; the same command removes it there later\n",
 			    p->name, why);
 			free(why);
+			if (r->medium && !p->remote)
+				delete_later(r, p);
 			continue;
 		}
 		if (!p->remote)
 			delete_blobs(r, p);
+		if (r->medium && !p->remote)
+			delete_waiting(r, p);
 		if (r->medium)
 			delete_files(r, p);
 	}

@@ -17,6 +17,7 @@ static const char *const steps[DB_SCHEMA_VERSION] = {
 	sqltext_0008,
 	sqltext_0009,
 	sqltext_0010,
+	sqltext_0011,
 };
 
 int

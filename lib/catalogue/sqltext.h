@@ -12,6 +12,7 @@ extern const char sqltext_0007[];
 extern const char sqltext_0008[];
 extern const char sqltext_0009[];
 extern const char sqltext_0010[];
+extern const char sqltext_0011[];
 extern const char sqltext_sanity_checks[];
 
 #endif
