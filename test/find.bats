@@ -169,7 +169,7 @@ finds_none() {
 	has "$output" '"path_hex":"ff0a","type":"f","size":0'
 	expect 0 ntt-find -l IMG
 	[[ $output == "f 0644   1            6 2001-02-03 "*" $A:docs/old/IMG_1.JPG" ]]
-	expect 0 script -qec "ntt-find $'\\xff'" /dev/null
+	expect 0 script -qec "ntt-find \"\$(printf '\\377')\"" /dev/null </dev/null
 	[[ $output == *"$B:"'\xff\n'* ]]
 }
 
