@@ -122,6 +122,33 @@ AND ($14::text IS NULL
 			AND ($15::bytea IS NULL
 				OR position($15 IN f.output) > 0)));
 
+-- Those of the paths with $2 as path.dir and $3 that the medium has, at $1 or
+-- below it; NULL: all.  The columns are those of find_entries, which takes four
+-- times as long, because it opens the partition of inode as well.
+PREPARE find_listed AS
+SELECT
+	p.path,
+	NULL,
+	NULL,
+	NULL,
+	NULL,
+	NULL,
+	NULL,
+	NULL,
+	NULL,
+	NULL,
+	NULL
+FROM
+	:"path" p
+WHERE ($1::bytea IS NULL
+	OR p.path = $1
+	OR substring(p.path FOR octet_length($1) + 1) = $1 || '\x2f'::bytea)
+AND (p.dir, p.path) IN (
+	SELECT
+		*
+	FROM
+		unnest($2::bigint[], $3::bytea[]));
+
 -- The paths of a medium, at $1 or below it; NULL: all.
 PREPARE find_paths AS
 SELECT

@@ -160,6 +160,7 @@ main(int argc, char **argv)
 	db = db_need();
 	question_read(&question, db);
 	terminal = isatty(STDOUT_FILENO) && !opt.null;
+	question.tests.paths_only = !opt.longer && !opt.json && !opt.unique;
 	left = question_ask(&question, db, take);
 	if (opt.count)
 		printf("%" PRIu64 "\n", hits);

@@ -107,12 +107,36 @@ ask_all(PGconn *db, const char *statement, char table, const char *medium,
 	return rc;
 }
 
+static int
+needs_inodes(const struct tests *t)
+{
+	return !t->paths_only || t->types || t->mime || t->smallest ||
+	    t->largest || t->newer || t->older || t->blob || t->words ||
+	    t->fact || t->damaged || t->missing || t->only_here || t->copies;
+}
+
+static int
+ask_listed(PGconn *db, const char *medium, const struct tests *t,
+    void (*take)(const struct found *e))
+{
+	int lengths[3] = { 0 }, formats[] = { 0, 1, 1 };
+	const char *params[] = { t->under,
+		pgarray_param(&t->hits->dirs, &lengths[1]),
+		pgarray_param(&t->hits->paths, &lengths[2]) };
+
+	return ask(db, sql_find_listed, medium, 3, params, lengths, formats,
+	    take);
+}
+
 int
 search_entries(PGconn *db, const char *medium, const struct tests *t,
     void (*take)(const struct found *e))
 {
-	int rc = ask_all(db, sql_find_entries, 'i', medium, t, take);
+	int rc;
 
+	if (t->hits && !needs_inodes(t))
+		return ask_listed(db, medium, t, take);
+	rc = ask_all(db, sql_find_entries, 'i', medium, t, take);
 	if (rc == 0 && (t->blob || t->words || t->fact))
 		rc = ask_all(db, sql_find_streams, 's', medium, t, take);
 	return rc;

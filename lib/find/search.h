@@ -25,6 +25,11 @@ struct tests {
 	int copies;		/* only those of search_copies() */
 	/* only these paths; NULL: all.  Not const: it is made a parameter. */
 	struct lookup_hits *hits;
+	/*
+	 * Who asks reads only the path and the medium of what is found: the
+	 * rest is not set if nothing but the first two tests needs it.
+	 */
+	int paths_only;
 };
 
 struct found {
