@@ -47,17 +47,7 @@ SELECT
 	count(*)
 FROM
 	work_range w
-	JOIN pg_locks l ON l.locktype = 'advisory'
-		AND l.database =(
-			SELECT
-				oid
-			FROM
-				pg_database
-		WHERE
-			datname = current_database())
-	AND l.classid::bigint = catalogue_worker_class()
-	AND l.objid::bigint = w.worker
-	AND l.objsubid = 2
+	JOIN live_worker l ON l.id = w.worker
 WHERE
 	w.medium_hash = $1;
 

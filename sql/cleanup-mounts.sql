@@ -9,19 +9,10 @@ SELECT
 	EXISTS (
 		SELECT
 		FROM
-			pg_locks k
+			loader_lock
 		WHERE
-			k.locktype = 'advisory'
-			AND k.granted
-			AND k.objsubid = 1
-			AND k.database =(
-				SELECT
-					oid
-				FROM
-					pg_database
-				WHERE
-					datname = current_database())
-				AND (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('ntt-loader ' || $1, 0))
+			granted
+			AND key = catalogue_loader_key($1))
 	FROM
 		medium
 	WHERE

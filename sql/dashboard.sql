@@ -103,24 +103,10 @@ SELECT
 	deduplicated,
 	errors,
 	coalesce(c.inodes, 0),
-	l.objid IS NOT NULL
+	l.id IS NOT NULL
 FROM
 	worker w
-	LEFT JOIN ( SELECT DISTINCT
-			objid
-		FROM
-			pg_locks
-		WHERE
-			locktype = 'advisory'
-			AND database = (
-				SELECT
-					oid
-				FROM
-					pg_database
-				WHERE
-					datname = current_database())
-				AND classid::bigint = catalogue_worker_class()
-				AND objsubid = 2) l ON l.objid::bigint = w.id
+	LEFT JOIN live_worker l USING (id)
 	LEFT JOIN (
 		SELECT
 			worker,

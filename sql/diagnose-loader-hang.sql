@@ -135,10 +135,6 @@ WHERE conrelid IN ('inode'::regclass, 'path'::regclass)
 
 -- look: which media are being loaded: the lock of ntt-loader
 SELECT l.pid, a.application_name, m.medium_hash, l.granted
-FROM medium m JOIN pg_locks l ON l.locktype = 'advisory' AND l.objsubid = 1
-	AND (l.classid::bigint << 32 | l.objid::bigint) =
-		hashtextextended('ntt-loader ' || m.medium_hash, 0)
+FROM medium m JOIN loader_lock l ON l.key = catalogue_loader_key(m.medium_hash)
 	LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.database = (SELECT oid FROM pg_database
-	WHERE datname = current_database())
 ORDER BY m.medium_hash, l.granted DESC;

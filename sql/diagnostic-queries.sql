@@ -92,11 +92,8 @@ ORDER BY bytes DESC, medium_hash;
 
 -- question: which copiers run, and which are dead?
 SELECT w.id, w.host, w.pid, w.medium_hash, w.files, w.bytes, w.errors,
-	now() - w.heartbeat AS silent, EXISTS (SELECT FROM pg_locks l
-		WHERE l.locktype = 'advisory' AND l.database = (SELECT oid
-			FROM pg_database WHERE datname = current_database())
-		AND l.classid::bigint = catalogue_worker_class()
-		AND l.objid::bigint = w.id AND l.objsubid = 2) AS alive
+	now() - w.heartbeat AS silent,
+	w.id IN (SELECT id FROM live_worker) AS alive
 FROM worker w
 ORDER BY alive, w.heartbeat;
 

@@ -16,20 +16,11 @@ PREPARE loader_holder AS
 SELECT
 	format('process %s (%s%s) since %s', a.pid, coalesce(nullif(a.application_name, ''), a.backend_type), coalesce(' from ' || a.client_addr, ''), date_trunc('second', a.backend_start))
 FROM
-	pg_locks k
+	loader_lock
 	JOIN pg_stat_activity a USING (pid)
 WHERE
-	k.locktype = 'advisory'
-	AND k.granted
-	AND k.objsubid = 1
-	AND k.database =(
-		SELECT
-			oid
-		FROM
-			pg_database
-		WHERE
-			datname = current_database())
-	AND (k.classid::bigint << 32 | k.objid::bigint) = hashtextextended('ntt-loader ' || $1, 0);
+	granted
+	AND key = catalogue_loader_key($1);
 
 -- Nothing ends a session that is slow.
 PREPARE loader_no_timeouts AS
@@ -52,7 +43,7 @@ WHERE
 -- One loader for medium $1.
 PREPARE loader_lock AS
 SELECT
-	pg_try_advisory_lock(hashtextextended('ntt-loader ' || $1, 0));
+	pg_try_advisory_lock(catalogue_loader_key($1));
 
 -- Names that may occur twice.  (BEGIN first.)
 -- statement: loader_suspects

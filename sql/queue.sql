@@ -162,19 +162,9 @@ WHERE ($1::text IS NULL
 	AND EXISTS (
 		SELECT
 		FROM
-			pg_locks l
+			live_worker l
 		WHERE
-			l.locktype = 'advisory'
-			AND l.database =(
-				SELECT
-					oid
-				FROM
-					pg_database
-				WHERE
-					datname = current_database())
-				AND l.classid::bigint = catalogue_worker_class()
-				AND l.objid::bigint = w.id
-				AND l.objsubid = 2);
+			l.id = w.id);
 
 -- Gives back what dead copiers of medium $1 had claimed.
 PREPARE queue_bury_claims AS
@@ -188,19 +178,9 @@ WHERE
 	AND NOT EXISTS (
 		SELECT
 		FROM
-			pg_locks l
+			live_worker l
 		WHERE
-			l.locktype = 'advisory'
-			AND l.database =(
-				SELECT
-					oid
-				FROM
-					pg_database
-				WHERE
-					datname = current_database())
-				AND l.classid::bigint = catalogue_worker_class()
-				AND l.objid::bigint = w.worker
-				AND l.objsubid = 2);
+			l.id = w.worker);
 
 -- Forgets the dead copiers of medium $1.
 PREPARE queue_bury_workers AS
@@ -210,19 +190,9 @@ WHERE medium_hash = $1
 	AND NOT EXISTS (
 		SELECT
 		FROM
-			pg_locks l
+			live_worker l
 		WHERE
-			l.locktype = 'advisory'
-			AND l.database =(
-				SELECT
-					oid
-				FROM
-					pg_database
-				WHERE
-					datname = current_database())
-				AND l.classid::bigint = catalogue_worker_class()
-				AND l.objid::bigint = w.id
-				AND l.objsubid = 2);
+			l.id = w.id);
 
 -- How many other copiers medium $1 has, and how many ranges.
 PREPARE queue_place AS

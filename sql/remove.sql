@@ -5,7 +5,7 @@
 -- Whoever loads or drops medium $1 has this lock.
 PREPARE remove_lock AS
 SELECT
-	pg_try_advisory_lock(hashtextextended('ntt-loader ' || $1, 0));
+	pg_try_advisory_lock(catalogue_loader_key($1));
 
 -- How much a medium has, and what of it no other medium has; contents of it
 -- that are not good.
