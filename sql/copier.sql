@@ -280,21 +280,37 @@ FROM
 
 -- Those that are contents of their own.
 PREPARE copier_streams AS
-INSERT INTO inode_stream(medium_hash, dev, ino, name, size, status, blobid)
-SELECT
-	:'medium',
-	dev,
-	ino,
-	name,
-	size,
-	'success',
-	blobid
-FROM
-	unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bigint[], $5::text[]) AS r(dev,
+WITH stored AS (
+	INSERT INTO inode_stream(medium_hash, dev, ino, name, size, status, blobid)
+	SELECT
+		:'medium',
+		dev,
 		ino,
 		name,
 		size,
-		blobid);
+		'success',
+		blobid
+	FROM
+		unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bigint[], $5::text[]) AS r(dev,
+			ino,
+			name,
+			size,
+			blobid)
+	RETURNING
+		blobid)
+INSERT INTO blob_load(blobid, load)
+SELECT DISTINCT
+	s.blobid,
+	l.id
+FROM
+	stored s,
+	loaded l
+WHERE
+	l.medium_hash = :'medium'
+ORDER BY
+	s.blobid
+ON CONFLICT
+	DO NOTHING;
 
 -- What else contents are called by.
 PREPARE copier_digests AS

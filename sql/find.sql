@@ -19,14 +19,7 @@ SELECT
 		FROM
 			blob_medium b
 		WHERE
-			b.blobid = $2
-		UNION ALL
-		SELECT
-			s.medium_hash
-		FROM
-			inode_stream s
-		WHERE
-			s.blobid = $2)
+			b.blobid = $2)
 FROM
 	medium
 	LEFT JOIN loaded l USING (medium_hash)
@@ -217,10 +210,10 @@ WHERE
 		OR NOT EXISTS (
 			SELECT
 			FROM
-				inode o
+				blob_medium o
 			WHERE
 				o.blobid = s.blobid
-				AND o.medium_hash <> :'medium'))
+				AND o.medium <> :'medium'))
 	AND ($13::text IS NULL
 		OR s.blobid IN (
 			SELECT

@@ -11,12 +11,20 @@ SELECT
 -- that are not good.
 PREPARE remove_sums AS
 WITH contents AS (
-	SELECT DISTINCT
+	SELECT
 		blobid
 	FROM
 		:"inode"
 	WHERE
 		blobid IS NOT NULL
+	UNION
+	SELECT
+		blobid
+	FROM
+		inode_stream
+	WHERE
+		medium_hash = :'medium'
+		AND blobid IS NOT NULL
 ),
 alone AS (
 	SELECT
@@ -63,26 +71,44 @@ SELECT
 -- Some names of contents that only this medium has, the largest first.
 PREPARE remove_only_there AS
 SELECT
-	p.path,
-	i.size
-FROM
-	:"inode" i
-	JOIN :"path" p ON p.dev = i.dev
-		AND p.ino = i.ino
+	c.path,
+	c.size
+FROM (
+	SELECT
+		p.path,
+		i.size,
+		i.blobid
+	FROM
+		:"inode" i
+		JOIN :"path" p ON p.dev = i.dev
+			AND p.ino = i.ino
+	WHERE
+		i.blobid IS NOT NULL
+		AND i.fs_type = 'f'
+	UNION ALL
+	SELECT
+		p.path || '\x3a'::bytea || s.name,
+		s.size,
+		s.blobid
+	FROM
+		inode_stream s
+		JOIN :"path" p ON p.dev = s.dev
+			AND p.ino = s.ino
+	WHERE
+		s.medium_hash = :'medium'
+		AND s.blobid IS NOT NULL) c
 WHERE
-	i.blobid IS NOT NULL
-	AND i.fs_type = 'f'
-	AND i.size > 0
+	c.size > 0
 	AND NOT EXISTS (
 		SELECT
 		FROM
 			blob_medium o
 		WHERE
-			o.blobid = i.blobid
+			o.blobid = c.blobid
 			AND o.medium <> :'medium')
 ORDER BY
-	i.size DESC,
-	p.path
+	c.size DESC,
+	c.path
 LIMIT 10;
 
 -- Medium $1, its name $2 and source $3 were removed by $4 because of $5; it had

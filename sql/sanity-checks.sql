@@ -93,13 +93,16 @@ SELECT medium_hash, health FROM medium
 WHERE health NOT IN ('ok', 'incomplete', 'corrupt', 'failed');
 
 -- check: blob_medium names every medium that holds a content
-SELECT DISTINCT i.medium_hash, i.blobid
-FROM inode i
-WHERE i.blobid IS NOT NULL AND NOT EXISTS (SELECT FROM blob_medium m
-	WHERE m.blobid = i.blobid AND m.medium = i.medium_hash);
+SELECT medium_hash, blobid
+FROM (SELECT medium_hash, blobid FROM inode
+	UNION SELECT medium_hash, blobid FROM inode_stream) c
+WHERE blobid IS NOT NULL AND NOT EXISTS (SELECT FROM blob_medium m
+	WHERE m.blobid = c.blobid AND m.medium = c.medium_hash);
 
 -- check: blob_medium names no other
 SELECT m.medium, m.blobid
-FROM blob_medium m LEFT JOIN inode i ON i.medium_hash = m.medium
-	AND i.blobid = m.blobid
-WHERE i.blobid IS NULL;
+FROM blob_medium m
+WHERE NOT EXISTS (SELECT FROM inode i WHERE i.medium_hash = m.medium
+		AND i.blobid = m.blobid)
+	AND NOT EXISTS (SELECT FROM inode_stream s
+		WHERE s.medium_hash = m.medium AND s.blobid = m.blobid);

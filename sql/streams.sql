@@ -154,23 +154,39 @@ ON CONFLICT (blobid)
 
 -- Streams that have them.
 PREPARE streams_stored AS
-UPDATE
-	inode_stream s
-SET
-	status = 'success',
-	blobid = r.blobid,
-	size = r.size
+WITH stored AS (
+	UPDATE
+		inode_stream s
+	SET
+		status = 'success',
+		blobid = r.blobid,
+		size = r.size
+	FROM
+		unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[], $5::bigint[]) AS r(dev,
+			ino,
+			name,
+			blobid,
+			size)
+	WHERE
+		s.medium_hash = :'medium'
+		AND s.dev = r.dev
+		AND s.ino = r.ino
+		AND s.name = r.name
+	RETURNING
+		s.blobid)
+INSERT INTO blob_load(blobid, load)
+SELECT DISTINCT
+	s.blobid,
+	l.id
 FROM
-	unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[], $5::bigint[]) AS r(dev,
-		ino,
-		name,
-		blobid,
-		size)
+	stored s,
+	loaded l
 WHERE
-	s.medium_hash = :'medium'
-	AND s.dev = r.dev
-	AND s.ino = r.ino
-	AND s.name = r.name;
+	l.medium_hash = :'medium'
+ORDER BY
+	s.blobid
+ON CONFLICT
+	DO NOTHING;
 
 -- A stream that is not.
 PREPARE streams_failed AS

@@ -302,6 +302,31 @@ short:rsrc|$(printf short | b3sum --no-names)" ]
 	check_store
 }
 
+@test "what only a stream has, and what a file of another medium has too" {
+	ntfs i.img
+	echo body >m/file
+	echo twin >m/file:twin
+	echo alone >m/file:alone
+	umount m
+	take_in 0 i.img
+	echo twin >tree/copy
+	ntt-enum -q --meta tree ddddddddcccccccc - |
+		ntt-loader -q - ddddddddcccccccc >/dev/null
+	ntt-copier -q -m ddddddddcccccccc --no-archived
+	[ "$(ntt-find --hash "$(b3sum --no-names tree/copy)" | sort)" = "$(
+		printf '%s\n' "$M:file:twin" ddddddddcccccccc:copy | sort)" ]
+	expect 1 ntt-find -m ddddddddcccccccc --only-here
+	expect 1 ntt-find --only-here --hash "$(b3sum --no-names tree/copy)"
+	expect 0 ntt-find --only-here --hash "$(b3sum --no-names <<<alone)"
+	expect 0 ntt-remove --dry-run "$M"
+	has "$output" "2 contents, 11 B, are on no other medium"
+	has "$output" '"file:alone" 6 B'
+	[[ $output != *twin* ]]
+	expect 0 ntt-remove --dry-run ddddddddcccccccc
+	has "$output" "every content of it is on another medium too"
+	check_store
+}
+
 @test "killed at any moment: the same command goes on, and nothing is read twice" {
 	ntfs i.img
 	for i in {1..5}; do

@@ -19,6 +19,7 @@ static const char *const steps[DB_SCHEMA_VERSION] = {
 	sqltext_0010,
 	sqltext_0011,
 	sqltext_0012,
+	sqltext_0013,
 };
 
 int
