@@ -246,7 +246,8 @@ $(blob 1)|300|*"
 	broken "has its row in blobs" "DELETE FROM blobs"
 	broken "of a stream has its row" "INSERT INTO inode_stream (medium_hash,
 		dev, ino, name, size, status, blobid)
-		VALUES ('$A', 1, 1, 's', 9, 'success', '$(blob 9)')"
+		VALUES ('$A', 1, 1, 's', 9, 'success', '$(blob 9)');
+		SELECT catalogue_note_contents('$A')"
 	broken "what is known of an inode" "INSERT INTO inode_xattr
 		VALUES ('$A', 1, 77, 'user.x', 'y')"
 	broken "the size that was read" "UPDATE blobs SET size = 7"
