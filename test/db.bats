@@ -93,6 +93,15 @@ teardown() {
 	NTT_DB_URL=postgresql:///x?host=/nowhere expect 75 ntt
 }
 
+@test "several servers and no synchronous standby: the check says so" {
+	fresh_db
+	expect 0 ntt-db check
+	[ -z "$stderr" ]
+	NTT_DB_URL=${NTT_DB_URL/host=/host=\/nowhere,}
+	expect 0 ntt-db check
+	has "$stderr" "none is a synchronous standby"
+}
+
 @test "migrations at the same time: one makes it, the others wait" {
 	empty_db
 	for i in 1 2 3 4; do

@@ -327,6 +327,30 @@ check_one(PGconn *db, const char *name, const char *sql, struct buf *report)
 	return rows > 0;
 }
 
+/*
+ * Where another server takes over, it may lack what was committed last unless
+ * the one before waited for it.
+ */
+static void
+check_standby(PGconn *db)
+{
+	PQconninfoOption *url = PQconninfo(db), *o;
+	PGresult *res = db_query(db, "SHOW synchronous_standby_names");
+	int several = 0;
+
+	if (!res || !url)
+		db_die("could not ask the server");
+	for (o = url; o->keyword; o++)
+		several |= o->val && !strncmp(o->keyword, "host", 4) &&
+		    strchr(o->val, ',');
+	if (several && !*db_text(res, 0, 0))
+		warn("NTT_DB_URL names several servers, and none is a "
+		    "synchronous standby: what is committed may be lost when "
+		    "another one takes over (set synchronous_standby_names)");
+	PQconninfoFree(url);
+	PQclear(res);
+}
+
 static int
 check(void)
 {
@@ -336,6 +360,7 @@ check(void)
 	const char *p;
 	int violated = 0;
 
+	check_standby(db);
 	if (json)
 		json_begin_array(&report, NULL);
 	for (p = strstr(sqltext_sanity_checks, mark); p; ) {
