@@ -298,10 +298,13 @@ inside() {
 
 @test "removed, it leaves its configuration; purged, what was rescued" {
 	inside <<-'IN'
+		# of programs that were used here before
+		rm -rf /var/log/ntt
 		everything() {
 			find /etc /lib/systemd /lib/udev /srv /mnt /opt /run \
 				/usr /var \( -path /var/lib/dpkg -o \
-				-path /var/cache -o -path /var/lib/apt \) \
+				-path /var/cache -o -path /var/lib/apt -o \
+				-path /var/tmp \) \
 				-prune -o -print | sort
 		}
 		everything >/tmp/before
