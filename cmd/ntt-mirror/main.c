@@ -89,6 +89,20 @@ send_to(struct mirror *m)
 		    "there", quoted(m->to->path));
 }
 
+/* For those who show it: whoever counted before knows less now. */
+static void
+count_copies(void)
+{
+	uint64_t wanted, contents, bytes;
+
+	if (depot_count_copies(db, &wanted, &contents, &bytes) < 0)
+		db_die("could not count the copies");
+	if (contents > 0 && wanted > 1)
+		say("%s contents, %s, have fewer than %llu copies",
+		    num_grouped(contents), num_bytes(bytes),
+		    (unsigned long long)wanted);
+}
+
 /* One place, which is in reach: the exit status of its own. */
 static int
 do_place(struct depot *to)
@@ -242,6 +256,7 @@ main(int argc, char **argv)
 	need_stores();
 	sig_catch();
 	status = do_places(&d);
+	count_copies();
 	depots_free(&d);
 	PQfinish(db);
 	return status;

@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/config.h"
 #include "base/diag.h"
 #include "base/fsutil.h"
+#include "base/num.h"
 #include "base/sig.h"
 #include "base/tempfile.h"
 #include "catalogue/db.h"
@@ -632,4 +634,22 @@ depot_adopt_remote(PGconn *db, const char *name, uint64_t *count)
 			rc = adopt_pack(db, name, line, count);
 	buf_free(&names);
 	return rc;
+}
+
+int
+depot_count_copies(PGconn *db, uint64_t *wanted, uint64_t *contents,
+    uint64_t *bytes)
+{
+	char text[24];
+	PGresult *res;
+
+	*wanted = num_arg("NTT_COPIES", config_get(CONFIG_COPIES), 1, 1000);
+	snprintf(text, sizeof text, "%llu", (unsigned long long)*wanted);
+	res = db_query(db, sql_places_count, text);
+	if (!res)
+		return -1;
+	*contents = (uint64_t)db_int(res, 0, 0);
+	*bytes = (uint64_t)db_int(res, 0, 1);
+	PQclear(res);
+	return 0;
 }

@@ -112,6 +112,14 @@ int depot_holds_not(PGconn *db, const struct depot *d,
 	char (*ids)[STORE_ID + 1], size_t count);
 
 /*
+ * Counts the contents with fewer copies than NTT_COPIES says, and their bytes,
+ * and leaves the figure in the catalogue for ntt-dashboard.  wanted: what it
+ * says.  0 or -1.
+ */
+int depot_count_copies(PGconn *db, uint64_t *wanted, uint64_t *contents,
+	uint64_t *bytes);
+
+/*
  * Calls take() for each file of the store in root, in the order of directories,
  * with its id and size, until one returns other than 0, which is returned;
  * -1 with errno.
