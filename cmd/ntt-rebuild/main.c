@@ -33,15 +33,17 @@
 #include "catalogue/medium.h"
 #include "catalogue/migrate.h"
 #include "catalogue/store_mark.h"
+#include "keep/depot.h"
 #include "sql/statements.h"
 #include "store/store.h"
 #include "blobs.h"
 #include "bring.h"
 #include "file.h"
 #include "found.h"
+#include "rehearse.h"
 #include "tree.h"
 
-static int add;
+static int add, rehearsal;
 static const char *from, *key;
 static PGconn *db;
 static int status = EXIT_DONE;	/* EXIT_PARTIAL: something is not known */
@@ -53,6 +55,8 @@ static const struct prog_option options[] = {
 	{ 0, "from", "DIR",
 		"copy what is lost from this place first; or rclone:…",
 		OPT_TEXT(&from) },
+	{ 0, "rehearse", NULL, "into a database that is compared and dropped",
+		OPT_FLAG(&rehearsal) },
 	{ 0, "key", "FILE", "with --from: the key of a remote place",
 		OPT_TEXT(&key) },
 	OPT_END
@@ -238,7 +242,7 @@ was_removed(const char *medium, const char *line)
 	if (!res)
 		db_die("could not ask whether %s was removed", medium);
 	removed = PQntuples(res) > 0;
-	if (removed)
+	if (removed && !rehearsal)
 		printf("%s: was removed %s, and is not made again\n", medium,
 		    db_text(res, 0, 0));
 	PQclear(res);
@@ -334,7 +338,9 @@ from_file(const struct found *m, int fd, const char *name,
 	set_archive(m, created);
 	PQclear(ask(sql_rebuild_note_links, m->hash, line.data));
 	commit(m->hash);
-	printf("%s: %s, from %s\n", m->hash, inodes_text(inodes), name);
+	if (!rehearsal)
+		printf("%s: %s, from %s\n", m->hash, inodes_text(inodes),
+		    name);
 	outcome = MADE;
 out:
 	stop_if_caught();
@@ -448,7 +454,9 @@ from_tree(const struct found *m)
 		return UNUSABLE;
 	}
 	commit(m->hash);
-	printf("%s: %s names, from its tree\n", m->hash, num_grouped(names));
+	if (!rehearsal)
+		printf("%s: %s names, from its tree\n", m->hash,
+		    num_grouped(names));
 	lack("of %s only names and contents are known: not where it came "
 	    "from, modes, owners, times, attributes, hard links, what failed "
 	    "or was left out", m->hash);
@@ -621,21 +629,74 @@ bad_copy(const char *id)
 	    "copied", id);
 }
 
-int
-main(int argc, char **argv)
+/* Everything that is found; how many blobs the store has. */
+static uint64_t
+make_all(const struct found_list *found)
 {
-	struct found_list found;
 	uint64_t blobs;
 	size_t i;
-	int all;
 
+	if (db_script(db, sql_rebuild_begin) < 0)
+		db_die("could not begin");
+	read_all_removed();
+	if (from)
+		bring_blobs(db, from, bad_copy);
+	blobs = list_blobs();
+	for (i = 0; i < found->count; i++) {
+		stop_if_caught();
+		make(&found->media[i]);
+	}
+	link_media();
+	make_blobs();
+	check_sizes();
+	return blobs;
+}
+
+/* In the database of a rehearsal: no file is written. */
+static int
+make_rehearsal(void)
+{
+	struct found_list found;
+
+	from = NULL;
+	find(&found);
+	open_catalogue();
+	lock();
+	adopt();
+	make_all(&found);
+	found_free(&found);
+	PQfinish(db);
+	return status;
+}
+
+static void
+parse_options(int argc, char **argv)
+{
 	prog_start(&prog, argc, argv);
 	prog_options(options);
 	prog_operands(0, 0);
 	if (key && !from)
 		die_usage("--key goes with --from");
+	if (rehearsal && add)
+		die_usage("--rehearse and --add exclude each other");
+	if (rehearsal && from && !strncmp(from, DEPOT_REMOTE,
+	    sizeof DEPOT_REMOTE - 1))
+		die_usage("--rehearse reads places that are directories; "
+		    "\"ntt-mirror --check\" reads a remote one");
 	prog_config();
+}
+
+int
+main(int argc, char **argv)
+{
+	struct found_list found;
+	uint64_t blobs;
+	int all;
+
+	parse_options(argc, argv);
 	sig_catch();
+	if (rehearsal)
+		return rehearse(from, make_rehearsal);
 	if (from)
 		bring_look(from, key);
 	else
@@ -648,19 +709,7 @@ main(int argc, char **argv)
 		find(&found);
 	}
 	all = adopt();
-	if (db_script(db, sql_rebuild_begin) < 0)
-		db_die("could not begin");
-	read_all_removed();
-	if (from)
-		bring_blobs(db, from, bad_copy);
-	blobs = list_blobs();
-	for (i = 0; i < found.count; i++) {
-		stop_if_caught();
-		make(&found.media[i]);
-	}
-	link_media();
-	make_blobs();
-	check_sizes();
+	blobs = make_all(&found);
 	mark_stores(all);
 	if (from)
 		bring_add(db, from);
