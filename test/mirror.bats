@@ -413,6 +413,24 @@ whole() {
 	expect 0 ntt-mirror -q --check p
 }
 
+@test "compact: a directory loses what nothing uses, after asking" {
+	some 20
+	expect 0 ntt-mirror -q p
+	id=$(b3sum --no-names <src/7)
+	sql "DELETE FROM blob_load"
+	sql "UPDATE inode_p_$M SET status = 'excluded', blobid = NULL
+		WHERE blobid = '$id'"
+	expect 0 ntt-reclaim -q --days 0
+	expect 2 ntt-mirror --compact p <<<x
+	has "$output" 'p has 1 contents that nothing uses'
+	[ -e "$(copy "$id")" ]
+	expect 0 ntt-mirror --compact p <<<p
+	[ ! -e "$(copy "$id")" ]
+	whole
+	expect 0 ntt-mirror --compact p
+	has "$stderr" 'p has nothing that nothing uses'
+}
+
 @test "a medium that was removed is not sent any more" {
 	own
 	expect 0 ntt-remove --yes "$H"

@@ -93,9 +93,10 @@ show_packs(const struct places_removal *r, const struct depot *p)
 	if (!res)
 		db_die("could not ask what %s has", p->name);
 	for (row = 0; row < PQntuples(res); row++)
-		printf("the pack %s of the place %s has %s of them, and "
-		    "stays\n", db_text(res, row, 0), p->name,
-		    num_grouped((uint64_t)db_int(res, row, 1)));
+		printf("the pack %s of the place %s has %s of them, and stays "
+		    "until \"ntt-mirror --compact --dead 0 %s\"\n",
+		    db_text(res, row, 0), p->name,
+		    num_grouped((uint64_t)db_int(res, row, 1)), p->name);
 	PQclear(res);
 }
 
