@@ -103,7 +103,7 @@ whole() {
 	whole
 	diff -r "$NTT_HOME/archives" "$P/archives"
 	expect 0 ntt-mirror --check p
-	has "$stderr" 'p: 34 blobs, 331 B, and 5 other files were read, 0 are'
+	has "$stderr" 'p: 34 blobs, 331 B, and 6 other files were read, 0 are'
 }
 
 @test "a private collection is private at the place" {
@@ -411,6 +411,43 @@ whole() {
 	expect 0 ntt-mirror -q p
 	[ ! -e "$(copy "$only")" ]
 	expect 0 ntt-mirror -q --check p
+}
+
+@test "older dumps: one a day, three days back; rebuild names the newest good one" {
+	some 3
+	expect 0 ntt-mirror -q p
+	[ ! -e "$P/dumps" ]
+	for day in 01 02 03 04 05; do
+		touch -d "2026-03-$day 12:00Z" "$P/catalogue.dump"
+		cp "$P/catalogue.dump" was
+		sql "UPDATE medium SET message = '$day'"
+		await 'ntt-mirror p 2>&1 3>&- | grep -q ", and [1-9]"'
+		cmp was "$P/dumps/catalogue.202603$day.dump"
+	done
+	[ "$(ls "$P/dumps" | tr '\n' ' ')" = "catalogue.20260303.dump $(
+		)catalogue.20260304.dump catalogue.20260305.dump " ]
+	# --check reads them
+	expect 0 ntt-mirror -q --check p
+	flip_bit "$P/dumps/catalogue.20260304.dump" 100
+	expect 3 ntt-mirror -q --check p
+	has "$output" '"dumps/catalogue.20260304.dump" is bad'
+	# one day has one, whose last it is
+	for message in a b; do
+		sql "UPDATE medium SET message = '$message'"
+		cp "$P/catalogue.dump" was
+		await 'ntt-mirror p 2>&1 3>&- | grep -q ", and [1-9]"'
+		cmp was "$P/dumps/catalogue.$(date -u +%Y%m%d).dump"
+	done
+	[ "$(find "$P/dumps" -type f | wc -l)" = 4 ]
+	# something is lost, and the dump that can be read is named
+	flip_bit "$P/by-hash/$(cd "$P/by-hash" && ls -d ??/??/* | head -n 1)"
+	rm "$P/catalogue.dump" "$P/dumps/catalogue.$(date -u +%Y%m%d).dump"
+	truncate -s 100 "$P/dumps/catalogue.20260305.dump"
+	cp was "$P/dumps/catalogue.20260304.dump"
+	fresh_db
+	rm -rf "$NTT_HOME"
+	expect 3 ntt-rebuild --from "$P"
+	has "$stderr" 'dumps/catalogue.20260304.dump", which may know more'
 }
 
 @test "compact: a directory loses what nothing uses, after asking" {

@@ -244,6 +244,27 @@ corrupt() {
 	[ -z "$(find "$NTT_HOME/archives" -name '.removed*')" ]
 }
 
+@test "older dumps are kept at a remote place" {
+	some 3
+	expect 0 ntt-places -q add --clear p rclone:disk:
+	expect 0 ntt-mirror -q p
+	for day in 1 2 3 4 5; do
+		sql "UPDATE place_file SET source_mtime = $((1770000000 + day *
+			86400))000000000 WHERE name = 'catalogue.dump'"
+		cp there/catalogue.dump was
+		expect 0 ntt-mirror -q p
+		older=there/dumps/catalogue.$(date -u +%Y%m%d -d "@$((
+			1770000000 + day * 86400))").dump
+		cmp was "$older"
+	done
+	[ "$(find there/dumps -type f | wc -l)" = 3 ]
+	[ -z "$(find there/old -name '*dump*' 2>/dev/null)" ]
+	expect 0 ntt-mirror -q --check p
+	flip_bit "$older" 100
+	expect 3 ntt-mirror -q --check p
+	has "$output" 'is bad'
+}
+
 # half: two media in two packs, of which the second keeps 3 of 32 contents
 half() {
 	own

@@ -17,6 +17,7 @@
 #include "base/num.h"
 #include "base/progress.h"
 #include "base/sig.h"
+#include "base/spawn.h"
 #include "base/tempfile.h"
 #include "catalogue/db.h"
 #include "catalogue/store_mark.h"
@@ -616,4 +617,69 @@ bring_add(PGconn *db, const char *dir)
 	}
 	free(text);
 	free(path);
+}
+
+/* ---- its dumps ---- */
+
+/* All of it is read; what pg_restore complains of is not for people. */
+static int
+is_dump(const char *path)
+{
+	char *argv[] = { (char *)"pg_restore", (char *)"--file=/dev/null",
+		(char *)(uintptr_t)path, NULL };
+	struct spawn_io io = SPAWN_INHERIT;
+
+	io.in = io.err = SPAWN_NULL;
+	return access(path, R_OK) == 0 && run(argv, &io) == EXIT_DONE;
+}
+
+static int
+newest_first(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)b, *(char *const *)a);
+}
+
+/* The older ones by their days; count is 0 if there are none. */
+static char **
+older_dumps(const char *dir, size_t *count)
+{
+	char *path = path_join(dir, DEPOT_DUMPS), **list = NULL;
+	DIR *d = opendir(path);
+	const struct dirent *e;
+
+	*count = 0;
+	while (d && (e = readdir(d))) {
+		if (strncmp(e->d_name, DEPOT_OLDER, sizeof DEPOT_OLDER - 1))
+			continue;
+		list = xrealloc(list, (*count + 1) * sizeof *list);
+		list[(*count)++] = path_join(path, e->d_name);
+	}
+	if (d)
+		closedir(d);
+	if (*count > 0)
+		qsort(list, *count, sizeof *list, newest_first);
+	free(path);
+	return list;
+}
+
+char *
+bring_dump(const char *dir)
+{
+	char *path, **older, *good = NULL;
+	size_t count, i;
+
+	if (remote)
+		return xasprintf("%s of %s", DEPOT_DUMP, remote);
+	path = path_join(dir, DEPOT_DUMP);
+	if (is_dump(path))
+		return path;
+	free(path);
+	older = older_dumps(dir, &count);
+	for (i = 0; i < count; i++) {
+		if (!good && is_dump(older[i]))
+			good = xstrdup(older[i]);
+		free(older[i]);
+	}
+	free(older);
+	return good;
 }

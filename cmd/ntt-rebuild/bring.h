@@ -29,4 +29,10 @@ void bring_blobs(PGconn *db, const char *dir, void (*bad)(const char *id));
 /* The catalogue knows the place. */
 void bring_add(PGconn *db, const char *dir);
 
+/*
+ * The newest dump of the place that can be read, for who lacks something: its path,
+ * which the caller frees; NULL: it has none.
+ */
+char *bring_dump(const char *dir);
+
 #endif

@@ -629,6 +629,19 @@ bad_copy(const char *id)
 	    "copied", id);
 }
 
+/* What catalogue files do not have, a dump may. */
+static void
+show_dump(void)
+{
+	char *dump = bring_dump(from);
+
+	if (dump)
+		warn("the newest dump of the catalogue there is %s, which may "
+		    "know more: \"ntt-db restore\" takes it into an empty "
+		    "catalogue", quoted(dump));
+	free(dump);
+}
+
 /* Everything that is found; how many blobs the store has. */
 static uint64_t
 make_all(const struct found_list *found)
@@ -713,6 +726,8 @@ main(int argc, char **argv)
 	mark_stores(all);
 	if (from)
 		bring_add(db, from);
+	if (from && status != EXIT_DONE)
+		show_dump();
 	found_free(&found);
 	PQfinish(db);
 	say("%s media made again%s%s, %s blobs in the store; \"ntt-verify "

@@ -8,6 +8,8 @@
  *	by-hash/ab/cd/abcd…	a store (store.h)
  *	archives/		archives, catalogue files, removed.jsonl
  *	catalogue.dump		the catalogue, as "ntt-db backup" writes it
+ *	dumps/catalogue.20261129.dump
+ *				the last one of that day, before that
  *
  * If .ntt-store is missing, the disk is not there: a depot is never empty.
  */
@@ -23,6 +25,8 @@
 
 #define DEPOT_REMOTE "rclone:"
 #define DEPOT_DUMP "catalogue.dump"
+#define DEPOT_DUMPS "dumps"
+#define DEPOT_OLDER "catalogue."
 
 enum { DEPOT_ID = 36, DEPOT_NAME = 32 };
 
