@@ -227,8 +227,13 @@ corrupt() {
 	expect 0 ntt-places -q add --clear p rclone:disk:
 	expect 0 ntt-mirror -q p
 	id=$(b3sum --no-names <src/sub/7)
-	expect 0 ntt-remove --yes --content "$id"
+	expect 3 ntt-remove --yes --content "$id"
 	has "$output" 'of the place p has 1 of them, and stays'
+	expect 0 ntt-mirror -q --compact --dead 0 --yes p
+	expect 0 ntt-remove --yes --content "$id"
+	for t in there/packs/*.tar; do tar -tf "$t"; done >members
+	! grep "$id" members || return 1
+	! grep -r "$id" there/packs || return 1
 	expect 0 ntt-mirror -q p
 	ntt-db stop -q
 	rm -rf "$NTT_HOME"
