@@ -6,6 +6,7 @@
 # expect() sets output and stderr; each test has its own NTT_DB_URL
 # shellcheck disable=SC2154,SC2030,SC2031
 load lib
+load devices
 
 M=aaaabbbbccccdddd0000111122223333
 
@@ -19,6 +20,7 @@ setup() {
 
 teardown() {
 	! mountpoint -q "$T/disk" || umount "$T/disk"
+	end_devices
 	[ ! -e "$NTT_HOME/pg/data" ] || ntt-db stop -q || :
 }
 
@@ -631,6 +633,59 @@ check_sum() {
 	check_sum
 	[ "$(stat -c %s "$NTT_HOME"/by-hash/.bad/"$id"*)" = 3 ]
 	[ "$(sql "SELECT state, size FROM blobs WHERE blobid = '$id'")" = 'good|10' ]
+}
+
+@test "rebuild --from: a catalogue file that is damaged here comes from the place" {
+	own
+	expect 0 ntt-mirror -q p
+	ntt-db stop -q
+	rm -rf "$NTT_HOME/pg"
+	file=$NTT_HOME/archives/$H.catalogue.zst
+	before=$(b3sum --no-names <"$file")
+	flip_bit "$file" 30
+	expect 0 ntt-rebuild --from "$P"
+	has "$stderr" "$H.catalogue.zst\" cannot be used for $H: "
+	has "$stderr" "and that of the place has its name"
+	[ "$(b3sum --no-names <"$file")" = "$before" ]
+	[ "$(find "$NTT_HOME/archives" -name '.damaged-*' | wc -l)" = 1 ]
+	[ -z "$(find "$NTT_HOME/archives" -name '.again-*')" ]
+	[ "$(sql "SELECT count(*) FROM inode")" = "$(sql "SELECT count(*) FROM
+		inode WHERE status <> 'pending'")" ]
+	# both are damaged: the archive has another
+	ntt-db stop -q
+	rm -rf "$NTT_HOME/pg"
+	flip_bit "$file" 30
+	flip_bit "$P/archives/$H.catalogue.zst" 31
+	expect 3 ntt-rebuild --from "$P"
+	has "$output" "$H: "
+	has "$output" "from the archive"
+	has "$stderr" "cannot be used for $H"
+}
+
+@test "rebuild --from: a file of the place that cannot be read is named, the rest comes" {
+	need_root
+	need rsync rsync
+	own
+	head -c 20000 /dev/urandom >src/random
+	expect 0 ntt-orchestrator -q src
+	H=$(sql "SELECT medium_hash FROM medium ORDER BY added_at DESC LIMIT 1")
+	expect 0 ntt-mirror -q p
+	ntt-db stop -q
+	rm -rf "$NTT_HOME"
+	ln -s loop "$P/archives/loop"
+	expect 3 ntt-rebuild --from "$P"
+	has "$stderr" "archives/loop\" of the place was not copied: "
+	restored
+	# a bad sector in the archive
+	ntt-db stop -q
+	rm -rf "$NTT_HOME" "$P/archives/loop"
+	mv "$P/archives/$H.tar.zst" archive
+	bad_file archive eio 4096 4096
+	: >"$P/archives/$H.tar.zst"
+	mount --bind "$T/fuse/image" "$P/archives/$H.tar.zst"
+	expect 3 ntt-rebuild --from "$P"
+	has "$stderr" "$H.tar.zst\" of the place was not copied: "
+	restored
 }
 
 @test "--all: a place that fails keeps nothing from the others" {

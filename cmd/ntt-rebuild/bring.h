@@ -15,9 +15,16 @@
 void bring_look(const char *dir, const char *key_file);
 /*
  * Marks the roots as those of the place's catalogue, and brings archives and
- * catalogue files.
+ * catalogue files.  lack() is called for each that cannot be had, with one clause:
+ * the others are worth having.
  */
-void bring_files(const char *dir);
+void bring_files(const char *dir, void (*lack)(const char *why));
+/*
+ * A file of ARCHIVE_ROOT is damaged: if the place has other bytes for it, these take
+ * its name, and *kept, which the caller frees, is where the damaged one is now.  1; 0
+ * it has the same, or none, or they cannot be read.
+ */
+int bring_again(const char *dir, const char *path, char **kept);
 /* Its removed.jsonl, NULL: it has none; then bring_removed_done(). */
 char *bring_removed(const char *dir);
 void bring_removed_done(char *path);

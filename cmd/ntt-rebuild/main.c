@@ -314,24 +314,27 @@ set_archive(const struct found *m, const char *created)
 	free(text);
 }
 
-/* fd is a catalogue file, called name; created: see set_archive(). */
+/*
+ * fd is a catalogue file, called name; created: see set_archive().  *why, which the
+ * caller frees, is what is wrong with an unusable one.
+ */
 static enum outcome
 from_file(const struct found *m, int fd, const char *name,
-    const char *created)
+    const char *created, char **why)
 {
 	struct buf line = BUF_INIT;
 	enum outcome outcome = UNUSABLE;
 	uint64_t inodes;
-	char *why = NULL;
 
-	if (file_first_line(fd, &line, &why) < 0)
+	*why = NULL;
+	if (file_first_line(fd, &line, why) < 0)
 		goto out;
 	if (was_removed(m->hash, line.data)) {
 		outcome = REMOVED;
 		goto out;
 	}
 	begin();
-	if (file_take(db, m->hash, fd, &inodes, &why) < 0) {
+	if (file_take(db, m->hash, fd, &inodes, why) < 0) {
 		roll_back();
 		goto out;
 	}
@@ -344,10 +347,41 @@ from_file(const struct found *m, int fd, const char *name,
 	outcome = MADE;
 out:
 	stop_if_caught();
+	buf_free(&line);
+	return outcome;
+}
+
+/* One of ARCHIVE_ROOT; first: is there another one? */
+static enum outcome
+from_path(const struct found *m, const char *path, const char *name,
+    int first)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	enum outcome outcome = UNUSABLE;
+	char *why = NULL, *kept;
+
+	if (fd >= 0) {
+		outcome = from_file(m, fd, name, NULL, &why);
+		close(fd);
+	} else if (errno != ENOENT || first) {
+		why = xstrdup(strerror(errno));
+	}
+	if (outcome == UNUSABLE && why && from &&
+	    bring_again(from, path, &kept)) {
+		say("%s cannot be used for %s: %s; it is %s now, and that of "
+		    "the place has its name", name, m->hash, why, quoted(kept));
+		free(kept);
+		free(why);
+		why = NULL;
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0)
+			die_errno("could not open %s: %m", name);
+		outcome = from_file(m, fd, name, NULL, &why);
+		close(fd);
+	}
 	if (why)
 		lack("%s cannot be used for %s: %s", name, m->hash, why);
 	free(why);
-	buf_free(&line);
 	return outcome;
 }
 
@@ -361,14 +395,8 @@ from_files(const struct found *m)
 	for (number = m->newest; outcome == UNUSABLE && number > 0; number--) {
 		char *path = medium_catalogue(m->hash, number);
 		char *name = xstrdup(quoted(path));
-		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-		if (fd >= 0) {
-			outcome = from_file(m, fd, name, NULL);
-			close(fd);
-		} else if (errno != ENOENT || number == m->newest) {
-			lack("could not open %s: %s", name, strerror(errno));
-		}
+		outcome = from_path(m, path, name, number == m->newest);
 		if (outcome == MADE && number < m->newest)
 			lack("what was found out about %s later than that is "
 			    "not known any more", m->hash);
@@ -422,7 +450,9 @@ from_archive(const struct found *m)
 	    &why) < 0) {
 		lack("%s cannot be used: %s", name, why);
 	} else {
-		outcome = from_file(m, out, name, created);
+		outcome = from_file(m, out, name, created, &why);
+		if (why)
+			lack("%s cannot be used for %s: %s", name, m->hash, why);
 	}
 	if (outcome == MADE)
 		lack("what was found out about %s after it was archived is "
@@ -629,6 +659,12 @@ bad_copy(const char *id)
 	    "copied", id);
 }
 
+static void
+not_copied(const char *why)
+{
+	lack("%s", why);
+}
+
 /* What catalogue files do not have, a dump may. */
 static void
 show_dump(void)
@@ -718,7 +754,7 @@ main(int argc, char **argv)
 	lock();
 	if (from) {
 		refuse_full();
-		bring_files(from);
+		bring_files(from, not_copied);
 		find(&found);
 	}
 	all = adopt();
