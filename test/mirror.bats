@@ -688,6 +688,22 @@ check_sum() {
 	restored
 }
 
+@test "rebuild --from: a directory of blobs that cannot be read is named, the rest comes" {
+	some 30
+	expect 0 ntt-mirror -q p
+	lost=$(cd "$P/by-hash" && ls -d ?? | head -n 1)
+	n=$(find "$P/by-hash/$lost" -type f | wc -l)
+	rm -r "$P/by-hash/${lost:?}"
+	: >"$P/by-hash/$lost"
+	fresh_db
+	rm -rf "$NTT_HOME"
+	expect 3 ntt-rebuild --from "$P"
+	has "$stderr" "the blobs of the place that begin with $lost were not copied"
+	has "$stderr" "which is no place of the catalogue now"
+	[ "$(sql "SELECT count(*) FROM blobs WHERE state = 'good'")" = $((30 - n)) ]
+	[ "$(sql "SELECT count(*) FROM inode")" = 31 ]
+}
+
 @test "--all: a place that fails keeps nothing from the others" {
 	some 5
 	mkdir other

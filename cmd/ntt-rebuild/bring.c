@@ -59,7 +59,7 @@ check_root(enum config_key which)
 
 	if (which == CONFIG_BYHASH_ROOT &&
 	    depot_look(root, &there) == DEPOT_NONE &&
-	    depot_scan(root, is_one, NULL) > 0)
+	    depot_scan(root, is_one, NULL, NULL) > 0)
 		die(EXIT_FAILED, "%s (%s) is not empty and has no " STORE_MARK
 		    ", so it may be another catalogue's: ntt-rebuild without "
 		    "--from first", quoted(root), config_name(which));
@@ -424,6 +424,7 @@ struct blobs {
 	uint64_t bytes, brought, seen;
 	PGresult *removed;
 	void (*bad)(const char *id);
+	void (*lack)(const char *why);
 };
 
 static void
@@ -618,13 +619,27 @@ take_packs(struct blobs *b)
 	buf_free(&index);
 }
 
+static void
+cannot_read(void *arg, const char *above)
+{
+	const struct blobs *b = arg;
+	char *why = xasprintf("the blobs of the place that begin with %s were "
+	    "not copied: %s", above, strerror(errno));
+
+	progress_hide();
+	b->lack(why);
+	free(why);
+}
+
 void
-bring_blobs(PGconn *db, const char *dir, void (*bad)(const char *id))
+bring_blobs(PGconn *db, const char *dir, void (*bad)(const char *id),
+    void (*lack)(const char *why))
 {
 	char *root = path_join(dir, "by-hash");
 	struct blobs *b = xcalloc(1, sizeof *b);
 
 	b->bad = bad;
+	b->lack = lack;
 	b->removed = db_query(db, sql_rebuild_removed_ids);
 	if (!b->removed)
 		db_die("could not ask what was removed");
@@ -639,7 +654,7 @@ bring_blobs(PGconn *db, const char *dir, void (*bad)(const char *id))
 	progress_start("copying", "blobs", PROGRESS_COUNT, 0);
 	if (remote)
 		take_packs(b);
-	else if (depot_scan(root, take, b) < 0)
+	else if (depot_scan(root, take, cannot_read, b) < 0)
 		die_errno("could not read %s: %m", quoted(root));
 	end_batch(b);
 	if (store_sync(&b->to) < 0)
@@ -684,7 +699,7 @@ keep_key(void)
 }
 
 void
-bring_add(PGconn *db, const char *dir)
+bring_add(PGconn *db, const char *dir, void (*lack)(const char *why))
 {
 	char *path = remote ? xstrdup(remote) : realpath(dir, NULL), *text;
 	uint64_t count;
@@ -702,10 +717,15 @@ bring_add(PGconn *db, const char *dir)
 			db_die("could not record the place");
 		rc = remote ? depot_adopt_remote(db, mark.name, &count) :
 		    depot_adopt(db, mark.name, path, &count);
-		if (rc < 0 && errno)
-			die_errno("could not list what is in %s: %m",
-			    quoted(path));
-		if (rc < 0 || db_commit(db) < 0)
+		if (rc < 0 && errno) {
+			char *why = xasprintf("could not list what is in %s, "
+			    "which is no place of the catalogue now: %s",
+			    quoted(path), strerror(errno));
+
+			db_rollback(db);
+			lack(why);
+			free(why);
+		} else if (rc < 0 || db_commit(db) < 0)
 			db_die("could not record the place");
 	}
 	free(text);

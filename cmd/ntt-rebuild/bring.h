@@ -32,9 +32,10 @@ void bring_removed_done(char *path);
  * Brings the blobs, but not contents that were removed.  bad() is called for
  * each that is not what its name says.
  */
-void bring_blobs(PGconn *db, const char *dir, void (*bad)(const char *id));
-/* The catalogue knows the place. */
-void bring_add(PGconn *db, const char *dir);
+void bring_blobs(PGconn *db, const char *dir, void (*bad)(const char *id),
+	void (*lack)(const char *why));
+/* The catalogue knows the place, unless it cannot be read. */
+void bring_add(PGconn *db, const char *dir, void (*lack)(const char *why));
 
 /*
  * The newest dump of the place that can be read, for who lacks something: its path,

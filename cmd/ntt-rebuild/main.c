@@ -689,7 +689,7 @@ make_all(const struct found_list *found)
 		db_die("could not begin");
 	read_all_removed();
 	if (from)
-		bring_blobs(db, from, bad_copy);
+		bring_blobs(db, from, bad_copy, not_copied);
 	blobs = list_blobs();
 	for (i = 0; i < found->count; i++) {
 		stop_if_caught();
@@ -761,7 +761,7 @@ main(int argc, char **argv)
 	blobs = make_all(&found);
 	mark_stores(all);
 	if (from)
-		bring_add(db, from);
+		bring_add(db, from, not_copied);
 	if (from && status != EXIT_DONE)
 		show_dump();
 	found_free(&found);

@@ -465,8 +465,19 @@ depot_holds_not(PGconn *db, const struct depot *d,
 
 struct scan {
 	int (*take)(void *arg, const char *id, uint64_t size);
+	void (*problem)(void *arg, const char *dir);
 	void *arg;
 };
+
+/* What is below it is not seen; the rest may be. */
+static int
+unreadable(const struct scan *s, const char *above)
+{
+	if (!s->problem || !*above)
+		return -1;
+	s->problem(s->arg, above);
+	return 0;
+}
 
 static int
 is_hex(const char *name, size_t len)
@@ -487,8 +498,13 @@ scan_directory(const struct scan *s, int at, const char *name,
 	struct stat st;
 	char below[8];
 
-	if (!dir)
-		return -1;
+	if (!dir) {
+		err = errno;
+		if (fd >= 0)
+			close(fd);
+		errno = err;
+		return unreadable(s, above);
+	}
 	while (rc == 0 && (errno = 0, e = readdir(dir))) {
 		if (depth < 2 && is_hex(e->d_name, 2)) {
 			snprintf(below, sizeof below, "%s%.2s", above,
@@ -507,7 +523,7 @@ scan_directory(const struct scan *s, int at, const char *name,
 			break;
 	}
 	if (rc == 0 && errno)
-		rc = -1;
+		rc = unreadable(s, above);
 	err = errno;
 	closedir(dir);
 	errno = err;
@@ -516,9 +532,9 @@ scan_directory(const struct scan *s, int at, const char *name,
 
 int
 depot_scan(const char *root, int (*take)(void *arg, const char *id,
-    uint64_t size), void *arg)
+    uint64_t size), void (*problem)(void *arg, const char *dir), void *arg)
 {
-	const struct scan s = { .take = take, .arg = arg };
+	const struct scan s = { .take = take, .problem = problem, .arg = arg };
 
 	return scan_directory(&s, AT_FDCWD, root, "");
 }
@@ -572,7 +588,7 @@ depot_adopt(PGconn *db, const char *name, const char *path, uint64_t *count)
 
 	pgarray_init(&f.ids, PGARRAY_TEXT);
 	pgarray_init(&f.sizes, PGARRAY_INT8);
-	rc = depot_scan(root, take_found, &f);
+	rc = depot_scan(root, take_found, NULL, &f);
 	err = errno;
 	if (rc == 0)
 		rc = tell_found(&f);

@@ -126,10 +126,11 @@ int depot_count_copies(PGconn *db, uint64_t *wanted, uint64_t *contents,
 /*
  * Calls take() for each file of the store in root, in the order of directories,
  * with its id and size, until one returns other than 0, which is returned;
- * -1 with errno.
+ * -1 with errno.  A directory that cannot be read ends it; or, if problem is not
+ * NULL, that is called with the name of the directory and errno, and it goes on.
  */
 int depot_scan(const char *root, int (*take)(void *arg, const char *id,
-	uint64_t size), void *arg);
+	uint64_t size), void (*problem)(void *arg, const char *dir), void *arg);
 
 /*
  * Records the blobs of a place that the catalogue did not know: files of the
