@@ -688,6 +688,25 @@ check_sum() {
 	restored
 }
 
+@test "rehearse on a server that is not ours: as a URL, and without the right" {
+	some 5
+	expect 0 ntt-mirror -q p
+	expect 0 ntt-rebuild -q --rehearse --from "$P"
+	rm "$P"/archives/*.catalogue.zst
+	expect 3 ntt-rebuild -q --rehearse --from "$P"
+	has "$output" "$M: would be lost"
+	[ "$(sql "SELECT count(*) FROM pg_database
+		WHERE datname LIKE 'ntt_rehearsal%'")" = 0 ]
+	sql "SELECT count(*) FROM medium" | grep -qx 1
+	# whoever may not make databases is told so
+	sql "DROP ROLE IF EXISTS nobody_much" 2>/dev/null
+	sql "CREATE ROLE nobody_much; GRANT SELECT ON ALL TABLES IN SCHEMA public
+		TO nobody_much; GRANT nobody_much TO CURRENT_USER"
+	PGOPTIONS="-c role=nobody_much" expect 1 ntt-rebuild --rehearse
+	has "$stderr" "could not make a database to rehearse in: permission denied"
+	sql "DROP OWNED BY nobody_much; DROP ROLE nobody_much"
+}
+
 @test "rebuild --from: a directory of blobs that cannot be read is named, the rest comes" {
 	some 30
 	expect 0 ntt-mirror -q p

@@ -152,7 +152,7 @@ name_old(const char *path, const char *name)
 	    renameat2(AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE);
 }
 
-/* A name for it in archives/old; nothing is deleted at a place. */
+/* A name for it in archives/old: no archive is deleted at a place. */
 static int
 keep_old(const struct mirror *m, const char *path, const char *base)
 {
