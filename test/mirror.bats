@@ -118,6 +118,10 @@ whole() {
 	expect 0 ntt-mirror -q p
 	[ "$(stat -c %a "$(copy "$(b3sum --no-names <src/f)")" "$P" \
 		"$P/by-hash" | tr '\n' ' ')" = "440 750 750 " ]
+	touch -d 2026-03-01 "$P/catalogue.dump"
+	sql "UPDATE medium SET message = 'x'"
+	await 'ntt-mirror p 2>&1 3>&- | grep -q ", and [1-9]"'
+	[ "$(stat -c %a "$P/dumps" "$P"/dumps/* | tr '\n' ' ')" = "750 600 " ]
 }
 
 @test "a bad blob of ours is not sent, but named and marked" {

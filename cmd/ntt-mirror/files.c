@@ -152,6 +152,14 @@ name_old(const char *path, const char *name)
 	    renameat2(AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE);
 }
 
+/* A directory of the place, where there may be one already. */
+static int
+make_directory(const struct mirror *m, const char *dir)
+{
+	return mkdir(dir, m->to->store.private ? 0750 : 0755) == 0 ||
+	    errno == EEXIST ? 0 : -1;
+}
+
 /* A name for it in archives/old: no archive is deleted at a place. */
 static int
 keep_old(const struct mirror *m, const char *path, const char *base)
@@ -169,7 +177,7 @@ keep_old(const struct mirror *m, const char *path, const char *base)
 	}
 	if (gmtime_r(&now, &tm))
 		strftime(date, sizeof date, "%Y%m%dT%H%M%SZ", &tm);
-	if (mkdir(dir, 0755) == 0 || errno == EEXIST)
+	if (make_directory(m, dir) == 0)
 		for (i = 0; rc < 0 && i < 1000; i++) {
 			name = xasprintf("%s/%s.%s.%u", dir, base, date, i);
 			rc = name_old(path, name);
@@ -632,7 +640,7 @@ keep_dump(const struct mirror *m, const char *path)
 			keep_row(m, name);
 	} else if (there) {
 		unlink(temp);
-		if ((mkdir(dir, 0755) < 0 && errno != EEXIST) ||
+		if (make_directory(m, dir) < 0 ||
 		    name_old(path, temp) < 0 || rename(temp, to) < 0 ||
 		    fsync_parent(to) < 0)
 			die_errno("could not keep the dump %s: %m",
