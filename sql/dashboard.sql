@@ -179,6 +179,32 @@ ORDER BY
 	id DESC
 LIMIT 50;
 
+-- Copies, as they were counted last: how many there should be, contents with
+-- fewer, their bytes, when, how many were stored then; blobs that are not good;
+-- places.
+PREPARE dashboard_copies AS
+SELECT
+	c.wanted,
+	c.contents,
+	c.bytes,
+	coalesce(floor(extract(epoch FROM c.counted_at))::bigint, 0),
+	c.stored,
+	(
+		SELECT
+			count(*)
+		FROM
+			blobs
+		WHERE
+			state <> 'good'),
+	(
+		SELECT
+			count(*)
+		FROM
+			place)
+FROM (
+	SELECT) AS always
+	LEFT JOIN place_copies c ON TRUE;
+
 -- Nobody waits for a dashboard, and it waits for nobody.
 -- statement: dashboard_session
 SET statement_timeout = '15s';

@@ -128,6 +128,68 @@ WHERE
 ORDER BY
 	start;
 
+-- What place $1 holds and nothing uses: the catalogue has no row of it, or
+-- "ntt-remove --everywhere" wants it away.
+PREPARE mirror_dead AS
+INSERT INTO mirror_work(blobid, size)
+SELECT
+	h.blobid,
+	coalesce(b.size, 0)
+FROM
+	place_content h
+	LEFT JOIN blobs b ON b.blobid = h.blobid
+WHERE
+	h.place = $1
+	AND coalesce(b.created_at, 'epoch') = 'epoch'
+ORDER BY
+	h.blobid COLLATE "C";
+
+-- What of pack $2 of place $1 something uses, in its order.
+PREPARE mirror_pack_live AS
+SELECT
+	p.blobid,
+	p.start,
+	p.size
+FROM
+	blob_pack p
+	JOIN blobs b ON b.blobid = p.blobid
+		AND b.created_at > 'epoch'
+WHERE
+	p.place = $1
+	AND p.pack = $2
+ORDER BY
+	p.start;
+
+-- How many contents of pack $2 of place $1 nothing uses, and their bytes.
+PREPARE mirror_pack_dead AS
+SELECT
+	count(*),
+	coalesce(sum(p.size), 0)
+FROM
+	blob_pack p
+	LEFT JOIN blobs b ON b.blobid = p.blobid
+WHERE
+	p.place = $1
+	AND p.pack = $2
+	AND coalesce(b.created_at, 'epoch') = 'epoch';
+
+-- Place $1 has not pack $2 any more, unless something uses what is in it.
+PREPARE mirror_pack_gone AS
+DELETE FROM pack k
+WHERE k.place = $1
+	AND k.name = $2
+	AND NOT EXISTS (
+		SELECT
+		FROM
+			blob_pack p
+			JOIN blobs b ON b.blobid = p.blobid
+				AND b.created_at > 'epoch'
+		WHERE
+			p.place = k.place
+			AND p.pack = k.name)
+RETURNING
+	name;
+
 -- Everything was sent to place $1.
 PREPARE mirror_done AS
 UPDATE

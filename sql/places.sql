@@ -144,10 +144,17 @@ FROM (
 	FULL JOIN blobs b USING (blobid);
 
 -- How many contents, of how many bytes, have fewer than $1 copies.
-PREPARE places_too_few AS
+PREPARE places_count AS
+INSERT INTO place_copies(wanted, contents, bytes, stored)
 SELECT
+	$1::integer,
 	count(*),
-	coalesce(sum(b.size), 0)
+	coalesce(sum(b.size), 0),
+	(
+		SELECT
+			coalesce(sum(new), 0)
+		FROM
+			copy_minute)
 FROM
 	blobs b
 	LEFT JOIN (
@@ -159,7 +166,17 @@ FROM
 		GROUP BY
 			blobid) AS c ON c.blobid = b.blobid
 WHERE
-	coalesce(c.n, 0) + (b.state = 'good')::integer < $1;
+	coalesce(c.n, 0) + (b.state = 'good')::integer < $1::integer
+ON CONFLICT (one)
+	DO UPDATE SET
+		wanted = excluded.wanted,
+		contents = excluded.contents,
+		bytes = excluded.bytes,
+		stored = excluded.stored,
+		counted_at = excluded.counted_at
+	RETURNING
+		contents,
+		bytes;
 
 -- The files that place $1 has, of that name if $2 is one.
 PREPARE places_files AS

@@ -691,3 +691,90 @@ DECLARE names_by_blob NO SCROLL CURSOR FOR
 		i.dev,
 		i.ino,
 		p.path;
+
+-- How many contents of a medium, of how many bytes, have fewer than $1 copies; and
+-- how many places there are.
+PREPARE report_copies AS
+WITH contents AS (
+	SELECT DISTINCT
+		blobid
+	FROM
+		:"inode"
+	WHERE
+		blobid IS NOT NULL
+)
+SELECT
+	count(*),
+	coalesce(sum(b.size), 0),
+	(
+		SELECT
+			count(*)
+		FROM
+			place)
+FROM
+	contents
+	JOIN blobs b USING (blobid)
+	LEFT JOIN (
+		SELECT
+			blobid,
+			count(*) AS n
+		FROM
+			place_content
+		GROUP BY
+			blobid) AS c ON c.blobid = b.blobid
+WHERE
+	coalesce(c.n, 0) + (b.state = 'good')::integer < $1;
+
+-- The same of the collection, and then of each medium that has such.
+PREPARE report_copies_all AS
+WITH few AS (
+	SELECT
+		b.blobid,
+		b.size
+	FROM
+		blobs b
+		LEFT JOIN (
+			SELECT
+				blobid,
+				count(*) AS n
+			FROM
+				place_content
+			GROUP BY
+				blobid) AS c ON c.blobid = b.blobid
+	WHERE
+		coalesce(c.n, 0) + (b.state = 'good')::integer < $1
+),
+places AS (
+	SELECT
+		count(*) AS n
+	FROM
+		place
+)
+SELECT
+	count(*),
+	coalesce(sum(size), 0),
+	(
+		SELECT
+			n
+		FROM
+			places),
+	NULL AS medium
+FROM
+	few
+UNION ALL (
+	SELECT
+		count(*),
+		sum(f.size),
+		(
+			SELECT
+				n
+			FROM
+				places),
+		m.medium
+	FROM
+		few f
+		JOIN blob_medium m USING (blobid)
+	GROUP BY
+		m.medium
+	ORDER BY
+		m.medium);

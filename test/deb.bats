@@ -152,11 +152,15 @@ inside() {
 		done
 		[ -z "$(find /etc/systemd -name 'ntt*')" ]
 		systemctl --root=/ enable ntt-verify.timer ntt-mirror.timer \
-			ntt-web.socket
-		[ "$(find /etc/systemd -name 'ntt*' | wc -l)" = 3 ]
+			ntt-rehearse.timer ntt-web.socket
+		[ "$(find /etc/systemd -name 'ntt*' | wc -l)" = 4 ]
+		[ -d /etc/ntt/found.d ]
+		for unit in ntt-verify ntt-mirror ntt-rehearse; do
+			grep -x 'OnFailure=ntt-found@%p.service' $unit.service
+		done
 		no grep -n /usr/local ntt-*
 		# an exposure below 5 is what systemd calls "OK"
-		for unit in ntt-verify ntt-mirror ntt-web; do
+		for unit in ntt-verify ntt-mirror ntt-rehearse ntt-web; do
 			systemd-analyze security --offline=yes --threshold=50 \
 				"$unit.service" | tail -n 1
 		done

@@ -6,6 +6,7 @@
 # expect() sets output and stderr; each test has its own NTT_DB_URL
 # shellcheck disable=SC2154,SC2030,SC2031
 load lib
+load devices
 
 M=aaaabbbbccccdddd0000111122223333
 
@@ -19,6 +20,7 @@ setup() {
 
 teardown() {
 	! mountpoint -q "$T/disk" || umount "$T/disk"
+	end_devices
 	[ ! -e "$NTT_HOME/pg/data" ] || ntt-db stop -q || :
 }
 
@@ -103,7 +105,7 @@ whole() {
 	whole
 	diff -r "$NTT_HOME/archives" "$P/archives"
 	expect 0 ntt-mirror --check p
-	has "$stderr" 'p: 34 blobs, 331 B, and 5 other files were read, 0 are'
+	has "$stderr" 'p: 34 blobs, 331 B, and 6 other files were read, 0 are'
 }
 
 @test "a private collection is private at the place" {
@@ -116,6 +118,10 @@ whole() {
 	expect 0 ntt-mirror -q p
 	[ "$(stat -c %a "$(copy "$(b3sum --no-names <src/f)")" "$P" \
 		"$P/by-hash" | tr '\n' ' ')" = "440 750 750 " ]
+	touch -d 2026-03-01 "$P/catalogue.dump"
+	sql "UPDATE medium SET message = 'x'"
+	await 'ntt-mirror p 2>&1 3>&- | grep -q ", and [1-9]"'
+	[ "$(stat -c %a "$P/dumps" "$P"/dumps/* | tr '\n' ' ')" = "750 600 " ]
 }
 
 @test "a bad blob of ours is not sent, but named and marked" {
@@ -334,7 +340,7 @@ whole() {
 	expect 0 ntt-mirror -q --all
 	id=$(b3sum --no-names <src/3)
 	umount disk
-	expect 0 ntt-remove --yes --content "$id"
+	expect 3 ntt-remove --yes --content "$id"
 	has "$output" 'the place p may have it and is not in reach'
 	[ -z "$(find "$T/q" -name "$id")" ]
 	[ "$(sql "SELECT place FROM place_content WHERE blobid = '$id'")" = p ]
@@ -355,8 +361,10 @@ whole() {
 	only=$(b3sum --no-names <src/sub/7) both=$(b3sum --no-names <src/sub/1)
 	cp -a "$P" shelf
 	umount disk
-	expect 0 ntt-remove --yes --everywhere "$H"
+	expect 3 ntt-remove --yes --everywhere "$H"
 	has "$output" 'the place p may have it and is not in reach'
+	# what is left of it goes by the same command, and is not done either
+	expect 3 ntt-remove --yes --everywhere "$H"
 	[ ! -e "$(blob_file "$only")" ]
 	[ -e "$NTT_HOME/by-hash/.trash/$only" ]
 	[ -e "$(blob_file "$both")" ]
@@ -411,6 +419,61 @@ whole() {
 	expect 0 ntt-mirror -q p
 	[ ! -e "$(copy "$only")" ]
 	expect 0 ntt-mirror -q --check p
+}
+
+@test "older dumps: one a day, three days back; rebuild names the newest good one" {
+	some 3
+	expect 0 ntt-mirror -q p
+	[ ! -e "$P/dumps" ]
+	for day in 01 02 03 04 05; do
+		touch -d "2026-03-$day 12:00Z" "$P/catalogue.dump"
+		cp "$P/catalogue.dump" was
+		sql "UPDATE medium SET message = '$day'"
+		await 'ntt-mirror p 2>&1 3>&- | grep -q ", and [1-9]"'
+		cmp was "$P/dumps/catalogue.202603$day.dump"
+	done
+	[ "$(ls "$P/dumps" | tr '\n' ' ')" = "catalogue.20260303.dump $(
+		)catalogue.20260304.dump catalogue.20260305.dump " ]
+	# --check reads them
+	expect 0 ntt-mirror -q --check p
+	flip_bit "$P/dumps/catalogue.20260304.dump" 100
+	expect 3 ntt-mirror -q --check p
+	has "$output" '"dumps/catalogue.20260304.dump" is bad'
+	# one day has one, whose last it is
+	for message in a b; do
+		sql "UPDATE medium SET message = '$message'"
+		cp "$P/catalogue.dump" was
+		await 'ntt-mirror p 2>&1 3>&- | grep -q ", and [1-9]"'
+		cmp was "$P/dumps/catalogue.$(date -u +%Y%m%d).dump"
+	done
+	[ "$(find "$P/dumps" -type f | wc -l)" = 4 ]
+	# something is lost, and the dump that can be read is named
+	flip_bit "$P/by-hash/$(cd "$P/by-hash" && ls -d ??/??/* | head -n 1)"
+	rm "$P/catalogue.dump" "$P/dumps/catalogue.$(date -u +%Y%m%d).dump"
+	truncate -s 100 "$P/dumps/catalogue.20260305.dump"
+	cp was "$P/dumps/catalogue.20260304.dump"
+	fresh_db
+	rm -rf "$NTT_HOME"
+	expect 3 ntt-rebuild --from "$P"
+	has "$stderr" 'dumps/catalogue.20260304.dump", which may know more'
+}
+
+@test "compact: a directory loses what nothing uses, after asking" {
+	some 20
+	expect 0 ntt-mirror -q p
+	id=$(b3sum --no-names <src/7)
+	sql "DELETE FROM blob_load"
+	sql "UPDATE inode_p_$M SET status = 'excluded', blobid = NULL
+		WHERE blobid = '$id'"
+	expect 0 ntt-reclaim -q --days 0
+	expect 2 ntt-mirror --compact p <<<x
+	has "$output" 'p has 1 contents that nothing uses'
+	[ -e "$(copy "$id")" ]
+	expect 0 ntt-mirror --compact p <<<p
+	[ ! -e "$(copy "$id")" ]
+	whole
+	expect 0 ntt-mirror --compact p
+	has "$stderr" 'p has nothing that nothing uses'
 }
 
 @test "a medium that was removed is not sent any more" {
@@ -574,6 +637,94 @@ check_sum() {
 	check_sum
 	[ "$(stat -c %s "$NTT_HOME"/by-hash/.bad/"$id"*)" = 3 ]
 	[ "$(sql "SELECT state, size FROM blobs WHERE blobid = '$id'")" = 'good|10' ]
+}
+
+@test "rebuild --from: a catalogue file that is damaged here comes from the place" {
+	own
+	expect 0 ntt-mirror -q p
+	ntt-db stop -q
+	rm -rf "$NTT_HOME/pg"
+	file=$NTT_HOME/archives/$H.catalogue.zst
+	before=$(b3sum --no-names <"$file")
+	flip_bit "$file" 30
+	expect 0 ntt-rebuild --from "$P"
+	has "$stderr" "$H.catalogue.zst\" cannot be used for $H: "
+	has "$stderr" "and that of the place has its name"
+	[ "$(b3sum --no-names <"$file")" = "$before" ]
+	[ "$(find "$NTT_HOME/archives" -name '.damaged-*' | wc -l)" = 1 ]
+	[ -z "$(find "$NTT_HOME/archives" -name '.again-*')" ]
+	[ "$(sql "SELECT count(*) FROM inode")" = "$(sql "SELECT count(*) FROM
+		inode WHERE status <> 'pending'")" ]
+	# both are damaged: the archive has another
+	ntt-db stop -q
+	rm -rf "$NTT_HOME/pg"
+	flip_bit "$file" 30
+	flip_bit "$P/archives/$H.catalogue.zst" 31
+	expect 3 ntt-rebuild --from "$P"
+	has "$output" "$H: "
+	has "$output" "from the archive"
+	has "$stderr" "cannot be used for $H"
+}
+
+@test "rebuild --from: a file of the place that cannot be read is named, the rest comes" {
+	need_root
+	need rsync rsync
+	own
+	head -c 20000 /dev/urandom >src/random
+	expect 0 ntt-orchestrator -q src
+	H=$(sql "SELECT medium_hash FROM medium ORDER BY added_at DESC LIMIT 1")
+	expect 0 ntt-mirror -q p
+	ntt-db stop -q
+	rm -rf "$NTT_HOME"
+	ln -s loop "$P/archives/loop"
+	expect 3 ntt-rebuild --from "$P"
+	has "$stderr" "archives/loop\" of the place was not copied: "
+	restored
+	# a bad sector in the archive
+	ntt-db stop -q
+	rm -rf "$NTT_HOME" "$P/archives/loop"
+	mv "$P/archives/$H.tar.zst" archive
+	bad_file archive eio 4096 4096
+	: >"$P/archives/$H.tar.zst"
+	mount --bind "$T/fuse/image" "$P/archives/$H.tar.zst"
+	expect 3 ntt-rebuild --from "$P"
+	has "$stderr" "$H.tar.zst\" of the place was not copied: "
+	restored
+}
+
+@test "rehearse on a server that is not ours: as a URL, and without the right" {
+	some 5
+	expect 0 ntt-mirror -q p
+	expect 0 ntt-rebuild -q --rehearse --from "$P"
+	rm "$P"/archives/*.catalogue.zst
+	expect 3 ntt-rebuild -q --rehearse --from "$P"
+	has "$output" "$M: would be lost"
+	[ "$(sql "SELECT count(*) FROM pg_database
+		WHERE datname LIKE 'ntt_rehearsal%'")" = 0 ]
+	sql "SELECT count(*) FROM medium" | grep -qx 1
+	# whoever may not make databases is told so
+	sql "DROP ROLE IF EXISTS nobody_much" 2>/dev/null
+	sql "CREATE ROLE nobody_much; GRANT SELECT ON ALL TABLES IN SCHEMA public
+		TO nobody_much; GRANT nobody_much TO CURRENT_USER"
+	PGOPTIONS="-c role=nobody_much" expect 1 ntt-rebuild --rehearse
+	has "$stderr" "could not make a database to rehearse in: permission denied"
+	sql "DROP OWNED BY nobody_much; DROP ROLE nobody_much"
+}
+
+@test "rebuild --from: a directory of blobs that cannot be read is named, the rest comes" {
+	some 30
+	expect 0 ntt-mirror -q p
+	lost=$(cd "$P/by-hash" && ls -d ?? | head -n 1)
+	n=$(find "$P/by-hash/$lost" -type f | wc -l)
+	rm -r "$P/by-hash/${lost:?}"
+	: >"$P/by-hash/$lost"
+	fresh_db
+	rm -rf "$NTT_HOME"
+	expect 3 ntt-rebuild --from "$P"
+	has "$stderr" "the blobs of the place that begin with $lost were not copied"
+	has "$stderr" "which is no place of the catalogue now"
+	[ "$(sql "SELECT count(*) FROM blobs WHERE state = 'good'")" = $((30 - n)) ]
+	[ "$(sql "SELECT count(*) FROM inode")" = 31 ]
 }
 
 @test "--all: a place that fails keeps nothing from the others" {

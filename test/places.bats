@@ -133,6 +133,56 @@ teardown() {
 	has "$output" 'NTT_COPIES'
 }
 
+# copies FILTER: of the dashboard
+copies() {
+	ntt-dashboard --json | jq -c ".copies | $1"
+}
+
+@test "NTT_COPIES: dashboard and report say what has too few, and what mends it" {
+	expect 0 ntt-dashboard --once
+	[[ $output != *'copies      '* ]]
+	export NTT_COPIES=2
+	expect 0 ntt-dashboard --once
+	has "$output" 'copies      not counted: ntt-places list!'
+	[ "$(copies '[.wanted, .contents_with_fewer]')" = '[2,null]' ]
+	expect 0 ntt-report -o r.html $M
+	has "$(cat r.html)" '10 contents, 101 B, have fewer'
+	has "$(cat r.html)" 'ntt-places add NAME DIRECTORY'
+	expect 0 ntt-places -q list
+	expect 0 ntt-dashboard --once
+	has "$output" 'copies      10 contents, 101 B, have fewer than 2: ntt-places add!'
+	expect 0 ntt-places -q add a a
+	expect 0 ntt-report -o r.html --collection
+	has "$(cat r.html)" 'fewer than 2 good copies'
+	has "$(cat r.html)" 'ntt-mirror --all'
+	expect 0 ntt-report -o r/ --collection
+	has "$(cat r/$M.html)" 'fewer than 2 good copies'
+	expect 0 ntt-mirror -q a
+	expect 0 ntt-dashboard --once
+	has "$output" 'copies      2 of each content'
+	[ "$(copies '[.contents_with_fewer, .new_since, .places]')" = '[0,0,1]' ]
+	expect 0 ntt-report -o r.html $M
+	! grep -q 'good copies' r.html
+	# whatever was stored later has one copy
+	mkdir src2 && echo new >src2/n
+	ntt-enum -q src2 ${M//a/f} - | ntt-loader -q - ${M//a/f} >/dev/null
+	ntt-copier -q -m ${M//a/f}
+	expect 0 ntt-dashboard --once
+	has "$output" '2 of each content, 1 are new since: ntt-mirror --all!'
+	# a place that lost something: whoever counted before knows nothing
+	expect 0 ntt-mirror -q --all
+	rm "$(find a/by-hash -type f ! -name .ntt-store | head -n 1)"
+	expect 3 ntt-mirror --check a
+	has "$stderr" 'have fewer than 2 copies'
+	[ "$(copies .contents_with_fewer)" = 1 ]
+	bad=$(b3sum --no-names <src/1)
+	sql "UPDATE blobs SET state = 'bad' WHERE blobid = '$bad'"
+	expect 0 ntt-dashboard --once
+	has "$output" '; 1 blobs are not good: ntt-heal --all!'
+	expect 0 ntt-places -q forget --yes a
+	[ "$(copies .contents_with_fewer)" = null ]
+}
+
 @test "forget asks, and what is there stays; added again it is known" {
 	expect 0 ntt-places -q add usb a
 	expect 0 ntt-mirror -q usb

@@ -377,3 +377,111 @@ three_media() {
 	lines "$ARCHIVES/$H.2.catalogue.zst" | grep -q '"title": *"Box 7"'
 	expect 0 ntt-note "$H" --title "Box 8"
 }
+
+# databases: of rehearsals
+databases() {
+	sql "SELECT datname FROM pg_database WHERE datname LIKE 'ntt_rehearsal%'"
+}
+
+# mine: two media, one of them with all kinds of names
+mine() {
+	difficult_tree "$SRC"
+	ntt-orchestrator -q "$SRC" >/dev/null
+	mkdir "$T/two" && echo two >"$T/two/f" && echo three >"$T/two/g"
+	ntt-orchestrator -q "$T/two" >/dev/null
+	H=$(sql "SELECT medium_hash FROM medium WHERE source_path LIKE '%/two'")
+}
+
+@test "rehearse: the same, and nothing of it stays" {
+	mine
+	all >"$T/before"
+	find "$NTT_HOME" -path "$NTT_HOME/pg" -prune -o -type f -newermt @0 -print \
+		>"$T/files"
+	expect 0 ntt-rebuild --rehearse
+	[ -z "$output" ]
+	has "$stderr" "has the same media, paths and contents"
+	[ -z "$(databases)" ]
+	all | diff "$T/before" -
+	find "$NTT_HOME" -path "$NTT_HOME/pg" -prune -o -type f -newermt @0 -print |
+		grep -v '[.]jsonl' | diff <(grep -v '[.]jsonl' "$T/files") -
+	expect 64 ntt-rebuild --rehearse --add
+	expect 64 ntt-rebuild --rehearse --from rclone:a:b
+}
+
+@test "rehearse names what would be lost: a medium, paths, contents, removals" {
+	mine
+	mkdir "$T/files"
+	mv "$ARCHIVES/$H".* "$T/files"
+	mv "$NTT_HOME/archived/$H" "$T/aside"
+	expect 3 ntt-rebuild --rehearse
+	has "$output" "$H: would be lost"
+	[ "$(wc -l <<<"$output")" = 1 ]
+	# the tree alone does not know when files were changed
+	mv "$T/aside" "$NTT_HOME/archived/$H"
+	expect 3 ntt-rebuild -q --rehearse
+	has "$output" "$H: as many paths, but not the same contents"
+	has "$stderr" "of $H only names and contents are known"
+	mv "$T/files"/* "$ARCHIVES"
+	expect 0 ntt-rebuild -q --rehearse
+	# a blob that is gone, and one that was cut off
+	id=$(b3sum --no-names "$T/two/f") cut=$(b3sum --no-names "$T/two/g")
+	mv "$(blob_file "$id")" "$T/aside"
+	chmod u+w "$(blob_file "$cut")" && truncate -s 2 "$(blob_file "$cut")"
+	expect 3 ntt-rebuild -q --rehearse
+	diff <(sort <<<"$output") <(sort <<-END
+		blob $id is not there as the catalogue says
+		blob $cut is not there as the catalogue says
+	END
+	)
+	# once the catalogue knows that it is missing
+	mv "$T/aside" "$(blob_file "$id")"
+	printf 'three\n' | dd of="$(blob_file "$cut")" conv=notrunc status=none
+	expect 0 ntt-rebuild -q --rehearse
+	sql "INSERT INTO removal (medium_hash, removed_by, inodes, paths, only_there,
+		only_bytes) VALUES ('ffff0000', 'me', 0, 0, 0, 0)"
+	expect 3 ntt-rebuild -q --rehearse
+	has "$output" "1 media and contents were removed, and 0 when it is made again"
+	# what comes meanwhile is not compared, and work that is not done neither
+	sql "DELETE FROM removal"
+	sql "INSERT INTO medium (medium_hash) VALUES ('eeee0000eeee0000')"
+	expect 0 ntt-rebuild --rehearse
+	has "$stderr" "eeee0000eeee0000 is not done yet, and would be lost"
+}
+
+@test "rehearse --from: the place has what is needed, or lacks what is named" {
+	mine
+	expect 0 ntt-places -q add p "$T/place"
+	expect 0 ntt-mirror -q p
+	expect 0 ntt-rebuild -q --rehearse --from "$T/place"
+	[ -z "$output" ]
+	id=$(b3sum --no-names "$T/two/f")
+	rm "$T/place/by-hash/${id:0:2}/${id:2:2}/$id"
+	expect 3 ntt-rebuild -q --rehearse --from "$T/place"
+	has "$output" "blob $id is not there as the catalogue says"
+	expect 0 ntt-rebuild -q --rehearse
+	rm "$T/place/archives/$H".*
+	expect 3 ntt-rebuild -q --rehearse --from "$T/place"
+	has "$output" "$H: would be lost"
+	expect 1 ntt-rebuild --rehearse --from "$SRC"
+	has "$stderr" "no place of ntt-places"
+}
+
+@test "rehearse, killed: the next one drops what it left; two at once are refused" {
+	mine
+	for n in 5 6 7 8 9; do
+		"$NTT_BUILD/test/tools/stepper" kill "$n" \
+			ntt-rebuild -q --rehearse >/dev/null 2>&1 3>&- || :
+	done
+	[ -n "$(databases)" ]
+	sql "CREATE DATABASE ntt_rehearsal_$(printf '%032d' 7)"
+	expect 0 ntt-rebuild -q --rehearse
+	[ -z "$(databases)" ]
+	sql "SELECT pg_advisory_lock(hashtext('ntt rebuild --rehearse')),
+		pg_sleep(60)" >/dev/null 2>&1 3>&- &
+	await '[ "$(sql "SELECT count(*) FROM pg_locks
+		WHERE locktype = '"'advisory'"'")" = 1 ]'
+	expect 75 ntt-rebuild --rehearse
+	sql "SELECT pg_terminate_backend(pid) FROM pg_locks
+		WHERE locktype = 'advisory'" >/dev/null
+	wait
+}

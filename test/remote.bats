@@ -227,8 +227,13 @@ corrupt() {
 	expect 0 ntt-places -q add --clear p rclone:disk:
 	expect 0 ntt-mirror -q p
 	id=$(b3sum --no-names <src/sub/7)
-	expect 0 ntt-remove --yes --content "$id"
+	expect 3 ntt-remove --yes --content "$id"
 	has "$output" 'of the place p has 1 of them, and stays'
+	expect 0 ntt-mirror -q --compact --dead 0 --yes p
+	expect 0 ntt-remove --yes --content "$id"
+	for t in there/packs/*.tar; do tar -tf "$t"; done >members
+	! grep "$id" members || return 1
+	! grep -r "$id" there/packs || return 1
 	expect 0 ntt-mirror -q p
 	ntt-db stop -q
 	rm -rf "$NTT_HOME"
@@ -242,6 +247,158 @@ corrupt() {
 	expect 0 ntt-rebuild --from rclone:disk:
 	[ ! -e "$(blob_file "$id")" ]
 	[ -z "$(find "$NTT_HOME/archives" -name '.removed*')" ]
+}
+
+@test "older dumps are kept at a remote place" {
+	some 3
+	expect 0 ntt-places -q add --clear p rclone:disk:
+	expect 0 ntt-mirror -q p
+	for day in 1 2 3 4 5; do
+		sql "UPDATE place_file SET source_mtime = $((1770000000 + day *
+			86400))000000000 WHERE name = 'catalogue.dump'"
+		cp there/catalogue.dump was
+		expect 0 ntt-mirror -q p
+		older=there/dumps/catalogue.$(date -u +%Y%m%d -d "@$((
+			1770000000 + day * 86400))").dump
+		cmp was "$older"
+	done
+	[ "$(find there/dumps -type f | wc -l)" = 3 ]
+	[ -z "$(find there/old -name '*dump*' 2>/dev/null)" ]
+	expect 0 ntt-mirror -q --check p
+	flip_bit "$older" 100
+	expect 3 ntt-mirror -q --check p
+	has "$output" 'is bad'
+}
+
+# half: two media in two packs, of which the second keeps 3 of 32 contents
+half() {
+	own
+	expect 0 ntt-places -q add --clear p rclone:disk:
+	expect 0 ntt-mirror -q p
+	mkdir two
+	for i in {1..30}; do echo "second $i" >two/$i; done
+	expect 0 ntt-orchestrator -q two
+	mkdir three && cp two/1 two/2 two/3 three
+	expect 0 ntt-orchestrator -q three
+	N=$(sql "SELECT medium_hash FROM medium WHERE source_path LIKE '%/two'")
+	expect 0 ntt-mirror -q p
+	OLD=$(sql "SELECT DISTINCT pack FROM blob_pack WHERE blobid =
+		'$(b3sum --no-names <two/1)'")
+	KEPT=$(sql "SELECT DISTINCT pack FROM blob_pack WHERE pack <> '$OLD'")
+	expect 0 ntt-remove -q --yes "$N"
+	expect 0 ntt-reclaim -q --days 0
+}
+
+# packs: what there is, each with its index, and each member right
+packs() {
+	local t
+	diff <(cd there/packs && ls -- *.tar | sed 's/.tar$//') \
+		<(cd there/packs && ls -- *.index | sed 's/.index$//') &&
+		sql "SELECT name FROM pack ORDER BY name" |
+		diff - <(cd there/packs && ls -- *.tar | sed 's/.tar$//')
+	rm -rf members && mkdir members
+	for t in there/packs/*.tar; do tar -xf "$t" -C members; done
+	[ -z "$(cd members && b3sum -- * | awk '$1 != $2')" ]
+}
+
+@test "compact: a pack that is mostly dead is rewritten, and nothing else is lost" {
+	half
+	expect 0 ntt-mirror --compact --dead 95 p
+	has "$stderr" 'no pack with more than 95 %'
+	expect 2 ntt-mirror --compact p <<<no
+	has "$output" '1 of 2 packs of p have 27 contents'
+	[ -e "there/packs/$OLD.tar" ]
+	expect 0 ntt-mirror --compact p <<<p
+	has "$stderr" '1 packs were deleted; 3 contents'
+	[ ! -e "there/packs/$OLD.tar" ] && [ ! -e "there/packs/$OLD.index" ]
+	[ -e "there/packs/$KEPT.tar" ]
+	packs
+	whole
+	[ ! -e "members/$(b3sum --no-names <two/9)" ]
+	expect 0 ntt-mirror -q --check p
+	expect 0 ntt-mirror p
+	has "$stderr" 'p: 0 blobs'
+	expect 0 ntt-mirror --compact --yes p
+	has "$stderr" 'no pack with more than 50 %'
+	for wrong in '--compact --all' '--compact --check p' '--yes p'; do
+		# shellcheck disable=SC2086 # words
+		expect 64 ntt-mirror $wrong
+	done
+	# and the place alone is enough
+	ntt-db stop -q
+	rm -rf "$NTT_HOME"
+	expect 0 ntt-rebuild --from rclone:disk:
+	expect 0 ntt-restore -q "$H" back
+	diff -r src/sub back/sub
+}
+
+@test "compact: what is bad in the pack comes from the store, or the pack stays" {
+	half
+	one=$(b3sum --no-names <two/1) two=$(b3sum --no-names <two/2)
+	read -r at size < <(sed -n "s/^$one //p" "there/packs/$OLD.index")
+	flip_bit "there/packs/$OLD.tar" "$at"
+	expect 0 ntt-mirror -q --compact --yes p
+	packs
+	whole
+	[ "$(b3sum --no-names <"members/$one")" = "$one" ]
+	# nobody has it: it stays where it is, and so does the pack
+	NEW=$(sql "SELECT pack FROM blob_pack WHERE blobid = '$two'")
+	read -r at size < <(sed -n "s/^$two //p" "there/packs/$NEW.index")
+	flip_bit "there/packs/$NEW.tar" "$at"
+	rm "$(blob_file "$two")"
+	expect 0 ntt-remove -q --yes "$(sql "SELECT medium_hash FROM medium
+		WHERE source_path LIKE '%/three'")" --force
+	sql "DELETE FROM blobs WHERE blobid = '$one'"
+	sql "DELETE FROM blobs WHERE blobid = '$(b3sum --no-names <two/3)'"
+	expect 3 ntt-mirror -q --compact --yes p
+	has "$output" "$two is bad in packs/$NEW.tar, which stays"
+	[ -e "there/packs/$NEW.tar" ]
+	[ "$(sql "SELECT pack FROM blob_pack WHERE blobid = '$two'")" = "$NEW" ]
+}
+
+@test "compact: packs that the catalogue does not know keep what something uses" {
+	half
+	rm "there/packs/$KEPT.index"
+	expect 3 ntt-mirror --compact --yes p
+	has "$stderr" "packs/$KEPT.index is not there"
+	[ -e "there/packs/$KEPT.tar" ]
+	expect 3 ntt-mirror --check p
+	has "$output" 'in a pack without a good index'
+	expect 0 ntt-mirror -q p
+	expect 0 ntt-mirror -q --check p
+	# the pack that had no index was sent anew, and goes now
+	whole
+	expect 0 ntt-mirror -q --compact --yes p
+	packs
+	# the catalogue of before the packs
+	sql "DELETE FROM pack"
+	cp two/1 there/packs/"$(printf '%064d' 1)".tar
+	expect 0 ntt-mirror -q --compact --dead 0 --yes p
+	whole
+	packs
+	expect 0 ntt-mirror -q --check p
+}
+
+@test "compact: killed at random moments, nothing is lost and it comes to its end" {
+	half
+	for i in {1..8}; do
+		timeout -s KILL "0.$((RANDOM % 9))$((RANDOM % 9))" \
+			ntt-mirror -q --compact --yes p 3>&- || :
+		# whatever the catalogue believes to be there is there
+		sql "SELECT p.pack || ' ' || p.blobid || ' ' || p.start || ' ' ||
+			p.size FROM blob_pack p JOIN blobs USING (blobid)" >believed
+		while read -r pack id at size; do
+			[ "$(tail -c +$((at + 1)) "there/packs/$pack.tar" |
+				head -c "$size" | b3sum --no-names)" = "$id" ]
+			[ -e "there/packs/$pack.index" ]
+		done <believed
+		[ "$(wc -l <believed)" = "$(sql "SELECT count(*) FROM blobs")" ]
+	done
+	again ntt-mirror -q --compact --yes p
+	packs
+	whole
+	[ ! -e "there/packs/$OLD.tar" ]
+	again ntt-mirror -q --check p
 }
 
 @test "drill: everything deleted but a remote place and its key" {

@@ -5,17 +5,20 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/config.h"
+#include "base/num.h"
 #include "catalogue/db.h"
 #include "sql/statements.h"
 
-enum { NOW, MEDIA, WORKERS, WORK, MINUTES, EVENTS, RESULTS };
+enum { NOW, MEDIA, WORKERS, WORK, MINUTES, EVENTS, COPIES, RESULTS };
 
 const char *
 dash_catalogue_sql(int past)
 {
 	static const char *const parts[] = { sql_dashboard_now,
 		sql_dashboard_media, sql_dashboard_workers, sql_dashboard_work,
-		sql_dashboard_minutes, sql_dashboard_events };
+		sql_dashboard_minutes, sql_dashboard_events,
+		sql_dashboard_copies };
 	static struct buf texts[2];
 	struct buf *b = &texts[!!past];
 	size_t i;
@@ -232,6 +235,21 @@ read_events(struct dash_catalogue *c, const PGresult *res)
 	}
 }
 
+static void
+read_copies(struct dash_copies *c, const PGresult *res, int64_t stored)
+{
+	c->wanted = (int64_t)num_arg("NTT_COPIES", config_get(CONFIG_COPIES),
+	    1, 1000);
+	c->counted = db_int(res, 0, 0) == c->wanted;
+	c->few = db_int(res, 0, 1);
+	c->few_bytes = db_int(res, 0, 2);
+	c->at = db_int(res, 0, 3);
+	/* the store alone is one copy */
+	c->since = c->wanted > 1 ? stored - db_int(res, 0, 4) : 0;
+	c->not_good = db_int(res, 0, 5);
+	c->places = db_int(res, 0, 6);
+}
+
 struct dash_catalogue *
 dash_catalogue_read(PGresult **results, size_t count, struct dash_past *past)
 {
@@ -255,6 +273,7 @@ dash_catalogue_read(PGresult **results, size_t count, struct dash_past *past)
 	read_work(c, past->res, results[WORK]);
 	read_minutes(c, results[MINUTES]);
 	read_events(c, results[EVENTS]);
+	read_copies(&c->copies, results[COPIES], c->total.new);
 	/* the day is over: this answer lacks a day, the next will not */
 	if (past->day != c->day)
 		dash_past_free(past);

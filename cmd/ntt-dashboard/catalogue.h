@@ -61,6 +61,16 @@ struct dash_minute {
 	int64_t at, files, bytes;
 };
 
+/* Contents with too few copies, as somebody counted them last. */
+struct dash_copies {
+	int64_t wanted;		/* NTT_COPIES */
+	int counted;		/* 0: nobody counted for that: the next four */
+	int64_t few, few_bytes, at;
+	int64_t since;		/* contents that were stored later */
+	int64_t not_good;	/* blobs of the store */
+	int64_t places;
+};
+
 struct dash_catalogue {
 	double now;		/* the server's clock, since the epoch */
 	int64_t day;		/* when its day began */
@@ -72,6 +82,7 @@ struct dash_catalogue {
 	int dead_workers;
 	struct dash_queue queue;
 	struct dash_work today, total;
+	struct dash_copies copies;
 };
 
 /*

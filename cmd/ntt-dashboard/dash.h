@@ -58,6 +58,12 @@ void dash_put_time(struct buf *b, int64_t at);
 /* "cpu 12 %", … with "!" after what should be noticed: one line. */
 void dash_put_system(struct buf *b, const struct dash_system *s);
 
+/*
+ * Contents with too few copies, and what mends that; DASH_CALM and nothing where
+ * there is only the store and one copy is enough.
+ */
+enum dash_level dash_put_copies(struct buf *b, const struct dash_copies *c);
+
 void dash_text(const struct dash *d, struct buf *out);
 void dash_json(const struct dash *d, struct buf *out);
 

@@ -126,6 +126,20 @@ put_work(struct buf *b, const char *key, const struct dash_work *w)
 }
 
 static void
+put_copies(struct buf *b, const struct dash_copies *c)
+{
+	json_begin_object(b, "copies");
+	json_i64(b, "wanted", c->wanted);
+	put_count(b, "contents_with_fewer", c->few, c->counted);
+	put_count(b, "bytes_with_fewer", c->few_bytes, c->counted);
+	put_count(b, "counted", c->at, c->counted);
+	put_count(b, "new_since", c->since, c->counted);
+	json_i64(b, "blobs_not_good", c->not_good);
+	json_i64(b, "places", c->places);
+	json_end_object(b);
+}
+
+static void
 put_medium(struct buf *b, const struct dash *d, const struct dash_medium *m)
 {
 	double share = dash_progress(m);
@@ -278,6 +292,7 @@ dash_json(const struct dash *d, struct buf *b)
 		put_queue(b, d, &d->cat->queue);
 		put_work(b, "today", &d->cat->today);
 		put_work(b, "total", &d->cat->total);
+		put_copies(b, &d->cat->copies);
 		json_begin_array(b, "media");
 		for (i = 0; i < d->cat->media_count; i++)
 			put_medium(b, d, &d->cat->media[i]);

@@ -117,6 +117,14 @@ draw_sums(const struct dash *d, int *y)
 	buf_printf(&b, "dedup ratio %.2f, %s saved", dash_ratio(&c->total),
 	    bytes((double)(c->total.bytes - c->total.new_bytes)));
 	labelled(y, "store", b.data);
+	buf_reset(&b);
+	if (dash_put_copies(&b, &c->copies) == DASH_WARN) {
+		screen_text(*y, 1, 12, STYLE_DIM, "copies");
+		screen_text((*y)++, 13, screen_columns() - 14, STYLE_WARN,
+		    b.data);
+	} else if (b.len) {
+		labelled(y, "copies", b.data);
+	}
 	buf_free(&b);
 }
 

@@ -46,6 +46,43 @@ put_work(struct buf *b, const char *label, const struct dash_work *w)
 	buf_putc(b, '\n');
 }
 
+enum dash_level
+dash_put_copies(struct buf *b, const struct dash_copies *c)
+{
+	if (c->wanted == 1 && c->places == 0 && c->not_good == 0)
+		return DASH_CALM;
+	if (!c->counted)
+		buf_puts(b, "not counted: ntt-places list");
+	else if (c->few)
+		buf_printf(b, "%s contents, %s, have fewer than %lld",
+		    grouped((double)c->few), bytes((double)c->few_bytes),
+		    (long long)c->wanted);
+	else
+		buf_printf(b, "%lld of each content", (long long)c->wanted);
+	if (c->counted && c->since)
+		buf_printf(b, ", %s are new since", grouped((double)c->since));
+	if (c->counted && (c->few || c->since))
+		buf_puts(b, c->places ? ": ntt-mirror --all" :
+		    ": ntt-places add");
+	if (c->not_good)
+		buf_printf(b, "; %s blobs are not good: ntt-heal --all",
+		    grouped((double)c->not_good));
+	return !c->counted || c->few || c->since || c->not_good ? DASH_WARN :
+	    DASH_CALM;
+}
+
+static void
+put_copies(struct buf *b, const struct dash_copies *c)
+{
+	struct buf line = BUF_INIT;
+	enum dash_level level = dash_put_copies(&line, c);
+
+	if (line.len)
+		buf_printf(b, "copies      %s%s\n", line.data,
+		    level == DASH_CALM ? "" : "!");
+	buf_free(&line);
+}
+
 static void
 put_totals(const struct dash *d, struct buf *b)
 {
@@ -69,6 +106,7 @@ put_totals(const struct dash *d, struct buf *b)
 	buf_printf(b, "store       dedup ratio %.2f, %s saved\n",
 	    dash_ratio(&c->total), bytes((double)(c->total.bytes -
 	    c->total.new_bytes)));
+	put_copies(b, &c->copies);
 }
 
 static void

@@ -421,7 +421,7 @@ blobs_look(struct mirror *m)
 	pgarray_init(&seen.sizes, PGARRAY_INT8);
 	if (db_script(m->db, sql_mirror_empty) < 0)
 		db_die("could not begin");
-	rc = depot_scan(root, take_seen, NULL);
+	rc = depot_scan(root, take_seen, NULL, NULL);
 	mirror_interrupted(m);
 	if (rc < 0)
 		die_errno("could not read %s: %m", quoted(root));

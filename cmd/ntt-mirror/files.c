@@ -91,13 +91,16 @@ files_tidy(const struct mirror *m)
 {
 	char *archives = path_join(m->to->path, ARCHIVES);
 	char *blobs = path_join(m->to->path, "by-hash/.tmp");
+	char *dumps = path_join(m->to->path, DEPOT_DUMPS);
 
 	if (!m->to->remote)
 		tidy(m->to->path, is_leftover);
 	tidy(archives, is_leftover);
+	tidy(dumps, is_leftover);
 	tidy(blobs, any);
 	free(archives);
 	free(blobs);
+	free(dumps);
 }
 
 /* ---- one file ---- */
@@ -149,7 +152,15 @@ name_old(const char *path, const char *name)
 	    renameat2(AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE);
 }
 
-/* A name for it in archives/old; nothing is deleted at a place. */
+/* A directory of the place, where there may be one already. */
+static int
+make_directory(const struct mirror *m, const char *dir)
+{
+	return mkdir(dir, m->to->store.private ? 0750 : 0755) == 0 ||
+	    errno == EEXIST ? 0 : -1;
+}
+
+/* A name for it in archives/old: no archive is deleted at a place. */
 static int
 keep_old(const struct mirror *m, const char *path, const char *base)
 {
@@ -166,7 +177,7 @@ keep_old(const struct mirror *m, const char *path, const char *base)
 	}
 	if (gmtime_r(&now, &tm))
 		strftime(date, sizeof date, "%Y%m%dT%H%M%SZ", &tm);
-	if (mkdir(dir, 0755) == 0 || errno == EEXIST)
+	if (make_directory(m, dir) == 0)
 		for (i = 0; rc < 0 && i < 1000; i++) {
 			name = xasprintf("%s/%s.%s.%u", dir, base, date, i);
 			rc = name_old(path, name);
@@ -556,6 +567,152 @@ files_send_archives(struct mirror *m)
 	PQclear(res);
 }
 
+/* ---- older dumps ---- */
+
+enum { OLDER_DUMPS = 3, DAY = sizeof "20261129" - 1 };
+
+/* The day of a name in DEPOT_DUMPS, NULL: no dump. */
+static const char *
+dump_day(const char *name)
+{
+	const char *day = name + sizeof DEPOT_OLDER - 1;
+
+	return !strncmp(name, DEPOT_OLDER, sizeof DEPOT_OLDER - 1) &&
+	    strspn(day, "0123456789") == DAY &&
+	    !strcmp(day + DAY, ".dump") ? day : NULL;
+}
+
+static void
+put_day(char day[DAY + 1], time_t when)
+{
+	struct tm tm;
+
+	if (!gmtime_r(&when, &tm) || strftime(day, DAY + 1, "%Y%m%d", &tm) !=
+	    DAY)
+		memcpy(day, "00000000", DAY + 1);
+}
+
+/* The catalogue knows the file by its other name, too, and --check reads it. */
+static void
+keep_row(const struct mirror *m, const char *name)
+{
+	PGresult *res = db_query(m->db, sql_places_files, m->to->name,
+	    DEPOT_DUMP);
+
+	if (!res || (PQntuples(res) > 0 && db_do(m->db, sql_places_file_is,
+	    m->to->name, name, db_text(res, 0, 1), db_text(res, 0, 2),
+	    db_text(res, 0, 3)) < 0))
+		db_die("could not record that %s has %s", m->to->name, name);
+	PQclear(res);
+}
+
+/*
+ * The dump that is there is kept as that of its day, so that a catalogue that was
+ * wrong when it was dumped has not replaced the last right one.
+ */
+static void
+keep_dump(const struct mirror *m, const char *path)
+{
+	char *dir = path_join(m->to->path, DEPOT_DUMPS), *name, *to, *temp;
+	char day[DAY + 1];
+	PGresult *res;
+	struct stat st;
+	int there;
+
+	if (m->to->remote) {
+		res = db_query(m->db, sql_places_files, m->to->name,
+		    DEPOT_DUMP);
+		if (!res)
+			db_die("could not ask what %s has", m->to->name);
+		there = PQntuples(res) > 0;
+		put_day(day, there ? db_int(res, 0, 2) / 1000000000 : 0);
+		PQclear(res);
+	} else {
+		there = lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+		put_day(day, there ? st.st_mtim.tv_sec : 0);
+	}
+	name = xasprintf(DEPOT_DUMPS "/" DEPOT_OLDER "%s.dump", day);
+	to = path_join(m->to->path, name);
+	temp = xasprintf("%s/.older.0.tmp", dir);
+	if (there && m->to->remote) {
+		/* interrupted before the new one is there: this one is */
+		if (remote_move(DEPOT_DUMP, name) == 0)
+			keep_row(m, name);
+	} else if (there) {
+		unlink(temp);
+		if (make_directory(m, dir) < 0 ||
+		    name_old(path, temp) < 0 || rename(temp, to) < 0 ||
+		    fsync_parent(to) < 0)
+			die_errno("could not keep the dump %s: %m",
+			    quoted(path));
+		/* two names of one file: rename(2) does nothing then */
+		unlink(temp);
+		keep_row(m, name);
+	}
+	free(temp);
+	free(to);
+	free(name);
+	free(dir);
+}
+
+static int
+newest_first(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)b, *(char *const *)a);
+}
+
+static void
+drop_dump(const struct mirror *m, const char *base)
+{
+	char *name = path_join(DEPOT_DUMPS, base);
+	char *path = path_join(m->to->path, name);
+	int failed = m->to->remote ? remote_delete(name) != 0 :
+	    unlink(path) < 0 && errno != ENOENT;
+
+	if (failed)
+		warn("could not delete the old dump %s of %s", name,
+		    m->to->name);
+	else if (db_do(m->db, sql_places_file_is_not, m->to->name, name) < 0)
+		db_die("could not record that");
+	free(path);
+	free(name);
+}
+
+/* Those of today, and of the last days that have one, stay. */
+static void
+drop_old_dumps(const struct mirror *m)
+{
+	char *dir = path_join(m->to->path, DEPOT_DUMPS), *at, *line;
+	struct buf names = BUF_INIT;
+	char **list = NULL, today[DAY + 1];
+	size_t count = 0, older = 0, i;
+	const struct dirent *e;
+	DIR *d = m->to->remote ? NULL : opendir(dir);
+
+	if (m->to->remote)
+		remote_list(DEPOT_DUMPS "/", &names, INT32_MAX);
+	while (d && (e = readdir(d)))
+		buf_printf(&names, "%s\n", e->d_name);
+	if (d)
+		closedir(d);
+	at = names.data;
+	while (at && (line = strsep(&at, "\n")))
+		if (dump_day(line)) {
+			list = xrealloc(list, (count + 1) * sizeof *list);
+			list[count++] = line;
+		}
+	if (count > 0)
+		qsort(list, count, sizeof *list, newest_first);
+	put_day(today, time(NULL));
+	for (i = 0; i < count; i++)
+		if (strncmp(dump_day(list[i]), today, DAY) &&
+		    ++older > OLDER_DUMPS)
+			drop_dump(m, list[i]);
+	free(list);
+	buf_free(&names);
+	free(dir);
+}
+
 /* ---- the dump ---- */
 
 static int
@@ -613,14 +770,26 @@ files_send_dump(struct mirror *m)
 	/* a day at most, whatever the server has counted */
 	if (db_bool(res, 0, 0) && is_new(m, path))
 		goto out;
+	if (!m->to->remote)
+		keep_dump(m, path);
 	if (dump(m, path) < 0)
 		goto out;
 	if (m->to->remote) {
+		int bad_before = m->bad;
+
+		m->bad = 0;
+		keep_dump(m, path);
+		if (db_do(m->db, sql_places_file_is_not, m->to->name,
+		    DEPOT_DUMP) < 0)
+			db_die("could not record that");
 		send_file(m, path, DEPOT_DUMP);
 		unlink(path);
+		if (!m->bad)
+			drop_old_dumps(m);
 		if (!m->bad && db_do(m->db, sql_mirror_dumped, m->to->name,
 		    db_text(res, 0, 1)) < 0)
 			db_die("could not record the dump");
+		m->bad |= bad_before;
 		goto out;
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -631,6 +800,7 @@ files_send_dump(struct mirror *m)
 	if (db_do(m->db, sql_mirror_dumped, m->to->name,
 	    db_text(res, 0, 1)) < 0)
 		db_die("could not record the dump");
+	drop_old_dumps(m);
 	m->files++;
 	m->file_bytes += (uint64_t)st.st_size;
 out:

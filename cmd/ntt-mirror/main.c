@@ -2,7 +2,7 @@
  * ntt-mirror: sends to a place what it lacks, or reads back what it has.
  *
  * The catalogue files and the dump come first, because they describe the rest;
- * then blobs, then archives.  Nothing at a place is ever deleted.
+ * then blobs, then archives.  Nothing at a place is deleted but by --compact.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,8 +26,8 @@
 #include "mirror.h"
 #include "sql/statements.h"
 
-static int all, check;
-static uint64_t rate;
+static int all, check, compacting, yes;
+static uint64_t rate, percent = 50;
 static PGconn *db;
 
 static const struct prog_option options[] = {
@@ -36,12 +36,18 @@ static const struct prog_option options[] = {
 		OPT_FLAG(&check) },
 	{ 0, "sample-rate", "N", "with --check: one blob in N (default 1)",
 		OPT_U64(&rate, 1, UINT64_MAX) },
+	{ 0, "compact", NULL, "delete at the place what nothing uses any more",
+		OPT_FLAG(&compacting) },
+	{ 0, "dead", "PERCENT",
+		"with --compact: leave packs with less of that (default 50)",
+		OPT_U64(&percent, 0, 100) },
+	{ 0, "yes", NULL, "with --compact: do not ask", OPT_FLAG(&yes) },
 	OPT_END
 };
 
 static const struct prog prog = {
 	"ntt-mirror",
-	"[options] NAME\n[options] --all",
+	"[options] NAME\n[options] --all\n--compact [options] NAME",
 	"Send copies to a place, or read them back"
 };
 
@@ -89,6 +95,20 @@ send_to(struct mirror *m)
 		    "there", quoted(m->to->path));
 }
 
+/* For those who show it: whoever counted before knows less now. */
+static void
+count_copies(void)
+{
+	uint64_t wanted, contents, bytes;
+
+	if (depot_count_copies(db, &wanted, &contents, &bytes) < 0)
+		db_die("could not count the copies");
+	if (contents > 0 && wanted > 1)
+		say("%s contents, %s, have fewer than %llu copies",
+		    num_grouped(contents), num_bytes(bytes),
+		    (unsigned long long)wanted);
+}
+
 /* One place, which is in reach: the exit status of its own. */
 static int
 do_place(struct depot *to)
@@ -104,7 +124,9 @@ do_place(struct depot *to)
 	}
 	if (db_do(db, sql_places_seen, to->name) < 0)
 		db_die("could not record that %s is there", to->name);
-	if (!check) {
+	if (check) {
+		check_place(&m);
+	} else {
 		const char *root = config_get(CONFIG_BYHASH_ROOT);
 
 		if (store_open(&m.home, root) < 0)
@@ -116,10 +138,11 @@ do_place(struct depot *to)
 			    "looked at", to->name);
 			blobs_look(&m);
 		}
-		send_to(&m);
+		if (compacting)
+			compact(&m, (unsigned int)percent, yes);
+		else
+			send_to(&m);
 		store_close(&m.home);
-	} else {
-		check_place(&m);
 	}
 	fflush(stdout);
 	return m.full ? EXIT_AGAIN : m.bad ? EXIT_PARTIAL : EXIT_DONE;
@@ -227,6 +250,11 @@ main(int argc, char **argv)
 		die_usage("one of NAME and --all is needed");
 	if (rate && !check)
 		die_usage("--sample-rate goes with --check");
+	if (compacting && (check || all))
+		die_usage("--compact goes with the name of one place, and not "
+		    "with --check");
+	if (yes && !compacting)
+		die_usage("--yes goes with --compact");
 	prog_config();
 	open_catalogue();
 	if (privilege_drop(NULL) < 0)
@@ -242,6 +270,7 @@ main(int argc, char **argv)
 	need_stores();
 	sig_catch();
 	status = do_places(&d);
+	count_copies();
 	depots_free(&d);
 	PQfinish(db);
 	return status;

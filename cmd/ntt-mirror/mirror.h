@@ -35,6 +35,9 @@ void blobs_check(struct mirror *m, uint64_t rate);
 
 /* A blob of the store that is right goes into a pack; buf: BLOB_BLOCK bytes. */
 void remote_add(struct mirror *m, const char *id, uint64_t size, char *buf);
+/* The same of a blob that pack from has, and which was found good there. */
+void remote_add_packed(struct mirror *m, const char *id, uint64_t size,
+	const char *from, uint64_t start, char *buf);
 /* The pack that is not full is sent too. */
 void remote_flush(struct mirror *m, char *buf);
 /*
@@ -46,9 +49,24 @@ int remote_send_file(struct mirror *m, int from, const char *name,
 /* What is wrong with a file, NULL: nothing. */
 const char *remote_file_wrong(struct mirror *m, const char *name,
 	const char *id);
+/*
+ * The BLAKE3 of a member of a pack: 0, -1 it could not be read.  io and *at are of
+ * the member before, in the same pack; fd -1 at first, and remote_abort() after.
+ */
+int remote_read_member(struct remote_io *io, uint64_t *at, const char *object,
+	uint64_t start, uint64_t size, char id[STORE_ID + 1]);
 /* Reads one pack in rate; wrong() is called for blobs that are. */
 typedef void wrong_blob(struct mirror *m, const char *id, const char *why);
 void remote_check(struct mirror *m, uint64_t rate, wrong_blob *wrong);
+
+/* ---- compact.c ---- */
+
+/*
+ * Contents that nothing uses any more are deleted at the place: all of them in a
+ * directory; of packs those with more than so many per cent of such bytes, whose
+ * other contents go into new packs first.  Shows how much, and asks unless yes.
+ */
+void compact(struct mirror *m, unsigned int percent, int yes);
 
 /* ---- files.c ---- */
 

@@ -38,6 +38,8 @@ enum {
 struct member {
 	char id[STORE_ID + 1];
 	uint64_t size, start;
+	char pack[STORE_ID + 1];	/* that has it now; "": the store has */
+	uint64_t from;			/* where, in that */
 };
 
 static struct {
@@ -191,9 +193,73 @@ plan(struct buf *index, char name[STORE_ID + 1])
 	blake3_hex(&h, name);
 }
 
+/* The pack that members are read from, one after another. */
+struct source {
+	struct remote_io io;
+	char pack[STORE_ID + 1];
+	uint64_t at;
+};
+
+static void
+source_end(struct source *s)
+{
+	if (s->io.fd >= 0)
+		remote_abort(&s->io);
+	s->io.fd = -1;
+}
+
+/* So many bytes, which go to o and h unless these are NULL: 0 or -1. */
+static int
+pass(struct source *s, uint64_t len, struct out *o, blake3_hasher *h,
+    char *piece)
+{
+	while (len > 0) {
+		size_t want = len < BLOB_BLOCK ? (size_t)len : BLOB_BLOCK;
+
+		if (sig_caught() || read_full(s->io.fd, piece, want) !=
+		    (ssize_t)want)
+			return -1;
+		if (h)
+			blake3_hasher_update(h, piece, want);
+		if (o && out_put(o, piece, want) < 0)
+			return -1;
+		s->at += want;
+		len -= want;
+	}
+	return 0;
+}
+
+/* A member of another pack; BLOB_NOT_TAKEN: it could not be written. */
+static enum blob_outcome
+put_packed(struct source *s, struct out *o, const struct member *b, char *buf)
+{
+	char *object, id[STORE_ID + 1];
+	blake3_hasher h;
+	int rc;
+
+	if (s->io.fd >= 0 && (strcmp(s->pack, b->pack) || s->at > b->from))
+		source_end(s);
+	if (s->io.fd < 0) {
+		object = xasprintf("packs/%s.tar", b->pack);
+		rc = remote_get(&s->io, object, b->from, 0);
+		free(object);
+		if (rc < 0)
+			return BLOB_UNREADABLE;
+		memcpy(s->pack, b->pack, sizeof s->pack);
+		s->at = b->from;
+	}
+	blake3_hasher_init(&h);
+	if (pass(s, b->from - s->at, NULL, NULL, buf) < 0 ||
+	    pass(s, b->size, o, &h, buf) < 0)
+		return BLOB_UNREADABLE;
+	blake3_hex(&h, id);
+	return strcmp(id, b->id) ? BLOB_BAD : BLOB_GOOD;
+}
+
 static void
 put_members(struct mirror *m, struct out *o, const char *object, char *buf)
 {
+	struct source from = { .io = { .fd = -1 } };
 	const struct blob_sink sink = { .buf = buf, .put = put, .arg = o,
 		.stop = sig_caught };
 	static const char zeros[2 * BLOCK];
@@ -207,7 +273,8 @@ put_members(struct mirror *m, struct out *o, const char *object, char *buf)
 
 		tar_header(header, b);
 		rc = out_put(o, header, BLOCK);
-		outcome = rc < 0 ? BLOB_NOT_TAKEN :
+		outcome = rc < 0 ? BLOB_NOT_TAKEN : *b->pack ?
+		    put_packed(&from, o, b, buf) :
 		    blob_read(&m->home, b->id, &sink);
 		if (outcome == BLOB_GOOD && o->at == b->start + b->size)
 			rc = out_put(o, zeros, (BLOCK - b->size % BLOCK) %
@@ -215,12 +282,14 @@ put_members(struct mirror *m, struct out *o, const char *object, char *buf)
 		if (outcome == BLOB_GOOD && rc == 0 && o->at % BLOCK == 0)
 			continue;
 		remote_abort(&o->io);
+		source_end(&from);
 		mirror_interrupted(m);
 		if (rc == 0 && outcome != BLOB_NOT_TAKEN)
 			die(EXIT_AGAIN, "blob %s changed while it was sent",
 			    b->id);
 		remote_failed(m, "write", object);
 	}
+	source_end(&from);
 	if (out_put(o, zeros, sizeof zeros) < 0) {
 		remote_abort(&o->io);
 		remote_failed(m, "write", object);
@@ -266,10 +335,15 @@ send_pack(struct mirror *m, char *buf)
 	struct buf index = BUF_INIT;
 	char name[STORE_ID + 1], id[STORE_ID + 1], *object;
 	struct out o;
+	size_t i;
 
 	if (pack.count == 0)
 		return;
 	plan(&index, name);
+	for (i = 0; i < pack.count; i++)
+		if (!strcmp(pack.list[i].pack, name))
+			die(EXIT_FAILED, "pack %s of %s would be written over "
+			    "itself", name, m->to->name);
 	object = xasprintf("packs/%s.tar", name);
 	out_begin(m, &o, object);
 	put_members(m, &o, object, buf);
@@ -283,18 +357,26 @@ send_pack(struct mirror *m, char *buf)
 }
 
 void
-remote_add(struct mirror *m, const char *id, uint64_t size, char *buf)
+remote_add_packed(struct mirror *m, const char *id, uint64_t size,
+    const char *from, uint64_t start, char *buf)
 {
 	struct member *b;
 
 	if (!pack.list)
 		pack.list = xcalloc(PACK_BLOBS, sizeof *pack.list);
 	b = &pack.list[pack.count++];
+	*b = (struct member){ .size = size, .from = start };
 	snprintf(b->id, sizeof b->id, "%s", id);
-	b->size = size;
+	snprintf(b->pack, sizeof b->pack, "%s", from);
 	pack.bytes += size;
 	if (pack.count == PACK_BLOBS || pack.bytes >= PACK_BYTES)
 		send_pack(m, buf);
+}
+
+void
+remote_add(struct mirror *m, const char *id, uint64_t size, char *buf)
+{
+	remote_add_packed(m, id, size, "", 0, buf);
 }
 
 void
@@ -409,6 +491,17 @@ take_member(struct remote_io *io, uint64_t *at, const char *object,
 	return rc;
 }
 
+int
+remote_read_member(struct remote_io *io, uint64_t *at, const char *object,
+    uint64_t start, uint64_t size, char id[STORE_ID + 1])
+{
+	char *piece = xmalloc(PIECE);
+	int rc = take_member(io, at, object, start, size, piece, id);
+
+	free(piece);
+	return rc;
+}
+
 /* One stream for the pack, and another one after each member that fails. */
 static void
 check_pack(struct mirror *m, const char *name, const PGresult *res,
@@ -447,6 +540,20 @@ check_pack(struct mirror *m, const char *name, const PGresult *res,
 	mirror_interrupted(m);
 }
 
+/* The name of a pack is the BLAKE3 of its index, without which it is no pack. */
+static void
+check_index(struct mirror *m, const char *name, const PGresult *res,
+    wrong_blob *wrong)
+{
+	char *object = xasprintf("packs/%s.index", name);
+	const char *why = remote_file_wrong(m, object, name);
+	int row;
+
+	for (row = 0; why && row < PQntuples(res); row++)
+		wrong(m, db_text(res, row, 0), "in a pack without a good index");
+	free(object);
+}
+
 void
 remote_check(struct mirror *m, uint64_t rate, wrong_blob *wrong)
 {
@@ -467,6 +574,7 @@ remote_check(struct mirror *m, uint64_t rate, wrong_blob *wrong)
 		if (!res)
 			db_die("could not list a pack of %s", m->to->name);
 		check_pack(m, db_text(packs, row, 0), res, piece, wrong);
+		check_index(m, db_text(packs, row, 0), res, wrong);
 		PQclear(res);
 	}
 	progress_stop();

@@ -125,26 +125,24 @@ print_json(const struct depot *d, const struct sums *s, const char *away)
 
 /* Those with fewer copies than there should be. */
 static void
-print_few(void)
+print_few(int places)
 {
-	char wanted[24];
-	PGresult *res;
+	uint64_t wanted, contents, bytes;
 
-	snprintf(wanted, sizeof wanted, "%llu", (unsigned long long)num_arg(
-	    "NTT_COPIES", config_get(CONFIG_COPIES), 1, 1000));
-	res = db_query(db, sql_places_too_few, wanted);
-	if (!res)
+	if (depot_count_copies(db, &wanted, &contents, &bytes) < 0)
 		db_die("could not count the copies");
-	if (db_int(res, 0, 0) > 0)
-		printf("%s contents, %s, have fewer than %s %s: \"ntt-find "
-		    "--copies -%s\"\n",
-		    num_grouped((uint64_t)db_int(res, 0, 0)),
-		    num_bytes((uint64_t)db_int(res, 0, 1)), wanted,
-		    strcmp(wanted, "1") ? "copies" : "good copy", wanted);
+	if (json || (places == 0 && wanted == 1))
+		return;
+	if (contents > 0)
+		printf("%s contents, %s, have fewer than %llu %s: \"ntt-find "
+		    "--copies -%llu\"\n", num_grouped(contents),
+		    num_bytes(bytes), (unsigned long long)wanted,
+		    wanted > 1 ? "copies" : "good copy",
+		    (unsigned long long)wanted);
 	else
-		printf("every content has %s %s\n", wanted,
-		    strcmp(wanted, "1") ? "copies" : "good copy");
-	PQclear(res);
+		printf("every content has %llu %s\n",
+		    (unsigned long long)wanted,
+		    wanted > 1 ? "copies" : "good copy");
 }
 
 static void
@@ -190,8 +188,7 @@ list(void)
 		(json ? print_json : print)(&d.list[i], &s, away);
 		free(away);
 	}
-	if (!json && d.count > 0)
-		print_few();
+	print_few(d.count > 0);
 	depots_free(&d);
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -17,6 +18,7 @@
 #include "base/num.h"
 #include "base/progress.h"
 #include "base/sig.h"
+#include "base/spawn.h"
 #include "base/tempfile.h"
 #include "catalogue/db.h"
 #include "catalogue/store_mark.h"
@@ -57,7 +59,7 @@ check_root(enum config_key which)
 
 	if (which == CONFIG_BYHASH_ROOT &&
 	    depot_look(root, &there) == DEPOT_NONE &&
-	    depot_scan(root, is_one, NULL) > 0)
+	    depot_scan(root, is_one, NULL, NULL) > 0)
 		die(EXIT_FAILED, "%s (%s) is not empty and has no " STORE_MARK
 		    ", so it may be another catalogue's: ntt-rebuild without "
 		    "--from first", quoted(root), config_name(which));
@@ -78,9 +80,9 @@ mark_root(enum config_key which)
 
 /* ---- archives and catalogue files ---- */
 
-static void
-copy_bytes(int from, int to, const char *source, const char *path,
-    char id[STORE_ID + 1])
+/* -1 with errno: the source cannot be read. */
+static int
+copy_bytes(int from, int to, const char *path, char id[STORE_ID + 1])
 {
 	char *piece = xmalloc(PIECE);
 	uint64_t done = 0;
@@ -95,26 +97,36 @@ copy_bytes(int from, int to, const char *source, const char *path,
 			die_errno("could not write %s: %m", quoted(path));
 		progress_set(done += (uint64_t)n);
 	}
-	if (n < 0)
-		die_errno("could not read %s: %m", quoted(source));
 	blake3_hex(&h, id);
 	free(piece);
+	return n < 0 ? -1 : 0;
 }
 
-/* io is of a remote source, and NULL where from is a file. */
-static void
+/*
+ * io is of a remote source, and NULL where from is a file.  0; -1 with errno, the
+ * source cannot be read.
+ */
+static int
 bring_open(int from, struct remote_io *io, const char *source,
     const char *path, const struct stat *st)
 {
 	char id[STORE_ID + 1], back[STORE_ID + 1];
 	struct tempfile t = { .fd = -1 };
+	int rc;
 
 	if (tempfile_open(&t, path) < 0)
 		die_errno("could not make %s: %m", quoted(path));
 	progress_start("copying", NULL, PROGRESS_BYTES,
 	    st ? (uint64_t)st->st_size : 0);
-	copy_bytes(from, t.fd, source, path, id);
+	rc = copy_bytes(from, t.fd, path, id);
 	progress_stop();
+	if (rc < 0) {
+		int err = errno;
+
+		tempfile_abort(&t);
+		errno = err;
+		return -1;
+	}
 	if (io && remote_end(io) != 0)
 		die(EXIT_AGAIN, "rclone could not read %s", quoted(source));
 	if (st && (fchmod(t.fd, st->st_mode & 0777) < 0 || futimens(t.fd,
@@ -130,18 +142,24 @@ bring_open(int from, struct remote_io *io, const char *source,
 		    quoted(path));
 	if (tempfile_commit(&t) < 0)
 		die_errno("could not write %s: %m", quoted(path));
+	return 0;
 }
 
-static void
+/* 0; -1 with errno: the source cannot be had. */
+static int
 bring_file(const char *source, const char *path)
 {
-	int from = open_regular(source, O_RDONLY, 0);
+	int from = open_regular(source, O_RDONLY, 0), rc, err;
 	struct stat st;
 
-	if (from < 0 || fstat(from, &st) < 0)
-		die_errno("could not open %s: %m", quoted(source));
-	bring_open(from, NULL, source, path, &st);
+	if (from < 0)
+		return -1;
+	rc = fstat(from, &st) < 0 ? -1 :
+	    bring_open(from, NULL, source, path, &st);
+	err = errno;
 	close(from);
+	errno = err;
+	return rc;
 }
 
 static void __attribute__((noreturn))
@@ -193,7 +211,9 @@ bring_remote_files(void)
 		if (access(path, F_OK) < 0) {
 			if (remote_get(&io, source, 0, 0) < 0)
 				no_rclone();
-			bring_open(io.fd, &io, source, path, NULL);
+			if (bring_open(io.fd, &io, source, path, NULL) < 0)
+				die_errno("could not read %s of %s: %m", source,
+				    quoted(remote));
 		}
 		free(source);
 		free(path);
@@ -239,8 +259,18 @@ bring_look(const char *dir, const char *file)
 	check_root(CONFIG_ARCHIVE_ROOT);
 }
 
+static void
+lack_errno(void (*lack)(const char *why), const char *source)
+{
+	char *why = xasprintf("%s of the place was not copied: %s",
+	    quoted(source), strerror(errno));
+
+	lack(why);
+	free(why);
+}
+
 void
-bring_files(const char *dir)
+bring_files(const char *dir, void (*lack)(const char *why))
 {
 	char *archives, *source, *path;
 	const char *root = config_get(CONFIG_ARCHIVE_ROOT);
@@ -260,13 +290,13 @@ bring_files(const char *dir)
 		die_errno("could not read %s: %m", quoted(archives));
 	while ((errno = 0, e = readdir(d))) {
 		stop_if_caught();
+		if (*e->d_name == '.')
+			continue;
 		source = path_join(archives, e->d_name);
 		path = path_join(root, e->d_name);
-		if (*e->d_name != '.' && stat(source, &st) < 0)
-			die_errno("could not look at %s: %m", quoted(source));
-		if (*e->d_name != '.' && S_ISREG(st.st_mode) &&
-		    access(path, F_OK) < 0)
-			bring_file(source, path);
+		if (stat(source, &st) < 0 || (S_ISREG(st.st_mode) &&
+		    access(path, F_OK) < 0 && bring_file(source, path) < 0))
+			lack_errno(lack, source);
 		free(source);
 		free(path);
 	}
@@ -274,6 +304,70 @@ bring_files(const char *dir)
 		die_errno("could not read %s: %m", quoted(archives));
 	closedir(d);
 	free(archives);
+}
+
+/* ---- what is damaged here ---- */
+
+/* -1: it cannot be read. */
+static int
+hash_file(const char *path, char id[STORE_ID + 1])
+{
+	int fd = open_regular(path, O_RDONLY, 0);
+	int rc = fd < 0 ? -1 : store_hash(fd, id);
+
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* What the place has for it comes to temporary; 0 or -1. */
+static int
+bring_other(const char *dir, const char *base, const char *temporary)
+{
+	char *name = xasprintf("archives/%s", base), *source;
+	struct remote_io io;
+	int rc;
+
+	if (!remote) {
+		source = path_join(dir, name);
+		rc = bring_file(source, temporary);
+		free(source);
+	} else {
+		if (remote_get(&io, name, 0, 0) < 0)
+			no_rclone();
+		rc = bring_open(io.fd, &io, name, temporary, NULL);
+	}
+	free(name);
+	return rc;
+}
+
+int
+bring_again(const char *dir, const char *path, char **kept)
+{
+	const char *base = strrchr(path, '/') + 1;
+	char *root = xasprintf("%.*s", (int)(base - path), path);
+	char *temporary = xasprintf("%s.again-%s", root, base);
+	char ours[STORE_ID + 1] = "", theirs[STORE_ID + 1];
+	int taken = 0;
+
+	hash_file(path, ours);
+	*kept = xasprintf("%s.damaged-%lld-%s", root, (long long)time(NULL),
+	    base);
+	if (bring_other(dir, base, temporary) == 0 &&
+	    hash_file(temporary, theirs) == 0 && strcmp(ours, theirs)) {
+		if (rename(path, *kept) < 0 || rename(temporary, path) < 0 ||
+		    fsync_parent(path) < 0)
+			die_errno("could not replace %s: %m", quoted(path));
+		taken = 1;
+	}
+	unlink(temporary);
+	if (!taken) {
+		free(*kept);
+		*kept = NULL;
+	}
+	free(temporary);
+	free(root);
+	return taken;
 }
 
 /* The list of a remote place as a file, since there may be another one here. */
@@ -330,6 +424,7 @@ struct blobs {
 	uint64_t bytes, brought, seen;
 	PGresult *removed;
 	void (*bad)(const char *id);
+	void (*lack)(const char *why);
 };
 
 static void
@@ -524,13 +619,27 @@ take_packs(struct blobs *b)
 	buf_free(&index);
 }
 
+static void
+cannot_read(void *arg, const char *above)
+{
+	const struct blobs *b = arg;
+	char *why = xasprintf("the blobs of the place that begin with %s were "
+	    "not copied: %s", above, strerror(errno));
+
+	progress_hide();
+	b->lack(why);
+	free(why);
+}
+
 void
-bring_blobs(PGconn *db, const char *dir, void (*bad)(const char *id))
+bring_blobs(PGconn *db, const char *dir, void (*bad)(const char *id),
+    void (*lack)(const char *why))
 {
 	char *root = path_join(dir, "by-hash");
 	struct blobs *b = xcalloc(1, sizeof *b);
 
 	b->bad = bad;
+	b->lack = lack;
 	b->removed = db_query(db, sql_rebuild_removed_ids);
 	if (!b->removed)
 		db_die("could not ask what was removed");
@@ -545,7 +654,7 @@ bring_blobs(PGconn *db, const char *dir, void (*bad)(const char *id))
 	progress_start("copying", "blobs", PROGRESS_COUNT, 0);
 	if (remote)
 		take_packs(b);
-	else if (depot_scan(root, take, b) < 0)
+	else if (depot_scan(root, take, cannot_read, b) < 0)
 		die_errno("could not read %s: %m", quoted(root));
 	end_batch(b);
 	if (store_sync(&b->to) < 0)
@@ -584,13 +693,13 @@ keep_key(void)
 {
 	char *path = remote_key_path(mark.name);
 
-	if (access(path, F_OK) < 0)
-		bring_file(key_file, path);
+	if (access(path, F_OK) < 0 && bring_file(key_file, path) < 0)
+		die_errno("could not copy the key %s: %m", quoted(key_file));
 	free(path);
 }
 
 void
-bring_add(PGconn *db, const char *dir)
+bring_add(PGconn *db, const char *dir, void (*lack)(const char *why))
 {
 	char *path = remote ? xstrdup(remote) : realpath(dir, NULL), *text;
 	uint64_t count;
@@ -608,12 +717,82 @@ bring_add(PGconn *db, const char *dir)
 			db_die("could not record the place");
 		rc = remote ? depot_adopt_remote(db, mark.name, &count) :
 		    depot_adopt(db, mark.name, path, &count);
-		if (rc < 0 && errno)
-			die_errno("could not list what is in %s: %m",
-			    quoted(path));
-		if (rc < 0 || db_commit(db) < 0)
+		if (rc < 0 && errno) {
+			char *why = xasprintf("could not list what is in %s, "
+			    "which is no place of the catalogue now: %s",
+			    quoted(path), strerror(errno));
+
+			db_rollback(db);
+			lack(why);
+			free(why);
+		} else if (rc < 0 || db_commit(db) < 0)
 			db_die("could not record the place");
 	}
 	free(text);
 	free(path);
+}
+
+/* ---- its dumps ---- */
+
+/* All of it is read; what pg_restore complains of is not for people. */
+static int
+is_dump(const char *path)
+{
+	char *argv[] = { (char *)"pg_restore", (char *)"--file=/dev/null",
+		(char *)(uintptr_t)path, NULL };
+	struct spawn_io io = SPAWN_INHERIT;
+
+	io.in = io.err = SPAWN_NULL;
+	return access(path, R_OK) == 0 && run(argv, &io) == EXIT_DONE;
+}
+
+static int
+newest_first(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)b, *(char *const *)a);
+}
+
+/* The older ones by their days; count is 0 if there are none. */
+static char **
+older_dumps(const char *dir, size_t *count)
+{
+	char *path = path_join(dir, DEPOT_DUMPS), **list = NULL;
+	DIR *d = opendir(path);
+	const struct dirent *e;
+
+	*count = 0;
+	while (d && (e = readdir(d))) {
+		if (strncmp(e->d_name, DEPOT_OLDER, sizeof DEPOT_OLDER - 1))
+			continue;
+		list = xrealloc(list, (*count + 1) * sizeof *list);
+		list[(*count)++] = path_join(path, e->d_name);
+	}
+	if (d)
+		closedir(d);
+	if (*count > 0)
+		qsort(list, *count, sizeof *list, newest_first);
+	free(path);
+	return list;
+}
+
+char *
+bring_dump(const char *dir)
+{
+	char *path, **older, *good = NULL;
+	size_t count, i;
+
+	if (remote)
+		return xasprintf("%s of %s", DEPOT_DUMP, remote);
+	path = path_join(dir, DEPOT_DUMP);
+	if (is_dump(path))
+		return path;
+	free(path);
+	older = older_dumps(dir, &count);
+	for (i = 0; i < count; i++) {
+		if (!good && is_dump(older[i]))
+			good = xstrdup(older[i]);
+		free(older[i]);
+	}
+	free(older);
+	return good;
 }

@@ -33,15 +33,17 @@
 #include "catalogue/medium.h"
 #include "catalogue/migrate.h"
 #include "catalogue/store_mark.h"
+#include "keep/depot.h"
 #include "sql/statements.h"
 #include "store/store.h"
 #include "blobs.h"
 #include "bring.h"
 #include "file.h"
 #include "found.h"
+#include "rehearse.h"
 #include "tree.h"
 
-static int add;
+static int add, rehearsal;
 static const char *from, *key;
 static PGconn *db;
 static int status = EXIT_DONE;	/* EXIT_PARTIAL: something is not known */
@@ -53,6 +55,8 @@ static const struct prog_option options[] = {
 	{ 0, "from", "DIR",
 		"copy what is lost from this place first; or rclone:…",
 		OPT_TEXT(&from) },
+	{ 0, "rehearse", NULL, "into a database that is compared and dropped",
+		OPT_FLAG(&rehearsal) },
 	{ 0, "key", "FILE", "with --from: the key of a remote place",
 		OPT_TEXT(&key) },
 	OPT_END
@@ -238,7 +242,7 @@ was_removed(const char *medium, const char *line)
 	if (!res)
 		db_die("could not ask whether %s was removed", medium);
 	removed = PQntuples(res) > 0;
-	if (removed)
+	if (removed && !rehearsal)
 		printf("%s: was removed %s, and is not made again\n", medium,
 		    db_text(res, 0, 0));
 	PQclear(res);
@@ -310,38 +314,74 @@ set_archive(const struct found *m, const char *created)
 	free(text);
 }
 
-/* fd is a catalogue file, called name; created: see set_archive(). */
+/*
+ * fd is a catalogue file, called name; created: see set_archive().  *why, which the
+ * caller frees, is what is wrong with an unusable one.
+ */
 static enum outcome
 from_file(const struct found *m, int fd, const char *name,
-    const char *created)
+    const char *created, char **why)
 {
 	struct buf line = BUF_INIT;
 	enum outcome outcome = UNUSABLE;
 	uint64_t inodes;
-	char *why = NULL;
 
-	if (file_first_line(fd, &line, &why) < 0)
+	*why = NULL;
+	if (file_first_line(fd, &line, why) < 0)
 		goto out;
 	if (was_removed(m->hash, line.data)) {
 		outcome = REMOVED;
 		goto out;
 	}
 	begin();
-	if (file_take(db, m->hash, fd, &inodes, &why) < 0) {
+	if (file_take(db, m->hash, fd, &inodes, why) < 0) {
 		roll_back();
 		goto out;
 	}
 	set_archive(m, created);
 	PQclear(ask(sql_rebuild_note_links, m->hash, line.data));
 	commit(m->hash);
-	printf("%s: %s, from %s\n", m->hash, inodes_text(inodes), name);
+	if (!rehearsal)
+		printf("%s: %s, from %s\n", m->hash, inodes_text(inodes),
+		    name);
 	outcome = MADE;
 out:
 	stop_if_caught();
+	buf_free(&line);
+	return outcome;
+}
+
+/* One of ARCHIVE_ROOT; first: is there another one? */
+static enum outcome
+from_path(const struct found *m, const char *path, const char *name,
+    int first)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	enum outcome outcome = UNUSABLE;
+	char *why = NULL, *kept;
+
+	if (fd >= 0) {
+		outcome = from_file(m, fd, name, NULL, &why);
+		close(fd);
+	} else if (errno != ENOENT || first) {
+		why = xstrdup(strerror(errno));
+	}
+	if (outcome == UNUSABLE && why && from &&
+	    bring_again(from, path, &kept)) {
+		say("%s cannot be used for %s: %s; it is %s now, and that of "
+		    "the place has its name", name, m->hash, why, quoted(kept));
+		free(kept);
+		free(why);
+		why = NULL;
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0)
+			die_errno("could not open %s: %m", name);
+		outcome = from_file(m, fd, name, NULL, &why);
+		close(fd);
+	}
 	if (why)
 		lack("%s cannot be used for %s: %s", name, m->hash, why);
 	free(why);
-	buf_free(&line);
 	return outcome;
 }
 
@@ -355,14 +395,8 @@ from_files(const struct found *m)
 	for (number = m->newest; outcome == UNUSABLE && number > 0; number--) {
 		char *path = medium_catalogue(m->hash, number);
 		char *name = xstrdup(quoted(path));
-		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-		if (fd >= 0) {
-			outcome = from_file(m, fd, name, NULL);
-			close(fd);
-		} else if (errno != ENOENT || number == m->newest) {
-			lack("could not open %s: %s", name, strerror(errno));
-		}
+		outcome = from_path(m, path, name, number == m->newest);
 		if (outcome == MADE && number < m->newest)
 			lack("what was found out about %s later than that is "
 			    "not known any more", m->hash);
@@ -416,7 +450,9 @@ from_archive(const struct found *m)
 	    &why) < 0) {
 		lack("%s cannot be used: %s", name, why);
 	} else {
-		outcome = from_file(m, out, name, created);
+		outcome = from_file(m, out, name, created, &why);
+		if (why)
+			lack("%s cannot be used for %s: %s", name, m->hash, why);
 	}
 	if (outcome == MADE)
 		lack("what was found out about %s after it was archived is "
@@ -448,7 +484,9 @@ from_tree(const struct found *m)
 		return UNUSABLE;
 	}
 	commit(m->hash);
-	printf("%s: %s names, from its tree\n", m->hash, num_grouped(names));
+	if (!rehearsal)
+		printf("%s: %s names, from its tree\n", m->hash,
+		    num_grouped(names));
 	lack("of %s only names and contents are known: not where it came "
 	    "from, modes, owners, times, attributes, hard links, what failed "
 	    "or was left out", m->hash);
@@ -621,21 +659,93 @@ bad_copy(const char *id)
 	    "copied", id);
 }
 
-int
-main(int argc, char **argv)
+static void
+not_copied(const char *why)
 {
-	struct found_list found;
+	lack("%s", why);
+}
+
+/* What catalogue files do not have, a dump may. */
+static void
+show_dump(void)
+{
+	char *dump = bring_dump(from);
+
+	if (dump)
+		warn("the newest dump of the catalogue there is %s, which may "
+		    "know more: \"ntt-db restore\" takes it into an empty "
+		    "catalogue", quoted(dump));
+	free(dump);
+}
+
+/* Everything that is found; how many blobs the store has. */
+static uint64_t
+make_all(const struct found_list *found)
+{
 	uint64_t blobs;
 	size_t i;
-	int all;
 
+	if (db_script(db, sql_rebuild_begin) < 0)
+		db_die("could not begin");
+	read_all_removed();
+	if (from)
+		bring_blobs(db, from, bad_copy, not_copied);
+	blobs = list_blobs();
+	for (i = 0; i < found->count; i++) {
+		stop_if_caught();
+		make(&found->media[i]);
+	}
+	link_media();
+	make_blobs();
+	check_sizes();
+	return blobs;
+}
+
+/* In the database of a rehearsal: no file is written. */
+static int
+make_rehearsal(void)
+{
+	struct found_list found;
+
+	from = NULL;
+	find(&found);
+	open_catalogue();
+	lock();
+	adopt();
+	make_all(&found);
+	found_free(&found);
+	PQfinish(db);
+	return status;
+}
+
+static void
+parse_options(int argc, char **argv)
+{
 	prog_start(&prog, argc, argv);
 	prog_options(options);
 	prog_operands(0, 0);
 	if (key && !from)
 		die_usage("--key goes with --from");
+	if (rehearsal && add)
+		die_usage("--rehearse and --add exclude each other");
+	if (rehearsal && from && !strncmp(from, DEPOT_REMOTE,
+	    sizeof DEPOT_REMOTE - 1))
+		die_usage("--rehearse reads places that are directories; "
+		    "\"ntt-mirror --check\" reads a remote one");
 	prog_config();
+}
+
+int
+main(int argc, char **argv)
+{
+	struct found_list found;
+	uint64_t blobs;
+	int all;
+
+	parse_options(argc, argv);
 	sig_catch();
+	if (rehearsal)
+		return rehearse(from, make_rehearsal);
 	if (from)
 		bring_look(from, key);
 	else
@@ -644,26 +754,16 @@ main(int argc, char **argv)
 	lock();
 	if (from) {
 		refuse_full();
-		bring_files(from);
+		bring_files(from, not_copied);
 		find(&found);
 	}
 	all = adopt();
-	if (db_script(db, sql_rebuild_begin) < 0)
-		db_die("could not begin");
-	read_all_removed();
-	if (from)
-		bring_blobs(db, from, bad_copy);
-	blobs = list_blobs();
-	for (i = 0; i < found.count; i++) {
-		stop_if_caught();
-		make(&found.media[i]);
-	}
-	link_media();
-	make_blobs();
-	check_sizes();
+	blobs = make_all(&found);
 	mark_stores(all);
 	if (from)
-		bring_add(db, from);
+		bring_add(db, from, not_copied);
+	if (from && status != EXIT_DONE)
+		show_dump();
 	found_free(&found);
 	PQfinish(db);
 	say("%s media made again%s%s, %s blobs in the store; \"ntt-verify "

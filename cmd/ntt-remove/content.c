@@ -238,7 +238,7 @@ content_remove(const struct content_removal *r)
 	struct depots places;
 	struct found f;
 	int archives;
-	int rc, status = EXIT_DONE;
+	int rc, status;
 	size_t i;
 
 	find(r, &f);
@@ -254,7 +254,7 @@ content_remove(const struct content_removal *r)
 		remove_rows(r, &f);
 	delete_bytes(r->id);
 	snprintf(ids[0], sizeof ids[0], "%s", r->id);
-	places_remove(&copies, &places);
+	status = places_remove(&copies, &places);
 	depots_free(&places);
 	for (i = 0; i < f.count; i++) {
 		/* names of one medium follow each other */

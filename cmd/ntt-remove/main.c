@@ -46,6 +46,7 @@ static char inodes[24] = "0", paths[24] = "0", only[24] = "0",
 static uint64_t not_good;
 /* --everywhere */
 static struct places_removal copies;
+static int status = EXIT_DONE;	/* EXIT_PARTIAL: it is still at a place */
 static struct depots places;
 
 static const struct prog_option options[] = {
@@ -262,7 +263,7 @@ remove_copies(void)
 	PQclear(res);
 	free(sql);
 	places_lock(db, &places);
-	places_remove(&copies, &places);
+	status = places_remove(&copies, &places);
 }
 
 /* What remove_rows() marked: into the trash. */
@@ -461,7 +462,6 @@ remove_content(void)
 	const struct content_removal r = { .db = db, .id = opt.content,
 		.reason = opt.reason, .by = removed_by, .yes = opt.yes,
 		.dry_run = opt.dry_run };
-	int status;
 
 	if (!opt.dry_run) {
 		need_stores();
@@ -506,7 +506,7 @@ main(int argc, char **argv)
 		medium_free(&m);
 		free(removed_by);
 		PQfinish(db);
-		return EXIT_DONE;
+		return status;
 	}
 	find_medium();
 	count();
@@ -534,5 +534,5 @@ main(int argc, char **argv)
 	medium_free(&m);
 	free(removed_by);
 	PQfinish(db);
-	return EXIT_DONE;
+	return status;
 }

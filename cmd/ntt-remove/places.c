@@ -81,22 +81,25 @@ places_ids(const struct places_removal *r)
 	return buf_detach(&ids);
 }
 
-/* Packs are not changed. */
-static void
+/* Packs are not changed.  How many have something. */
+static int
 show_packs(const struct places_removal *r, const struct depot *p)
 {
 	char *ids = places_ids(r);
 	PGresult *res = db_query(r->db, sql_remove_packs, p->name, ids);
-	int row;
+	int row, count;
 
 	free(ids);
 	if (!res)
 		db_die("could not ask what %s has", p->name);
-	for (row = 0; row < PQntuples(res); row++)
-		printf("the pack %s of the place %s has %s of them, and "
-		    "stays\n", db_text(res, row, 0), p->name,
-		    num_grouped((uint64_t)db_int(res, row, 1)));
+	count = PQntuples(res);
+	for (row = 0; row < count; row++)
+		printf("the pack %s of the place %s has %s of them, and stays "
+		    "until \"ntt-mirror --compact --dead 0 %s\"\n",
+		    db_text(res, row, 0), p->name,
+		    num_grouped((uint64_t)db_int(res, row, 1)), p->name);
 	PQclear(res);
+	return count;
 }
 
 static void
@@ -183,17 +186,18 @@ delete_files(const struct places_removal *r, const struct depot *p)
 	PQclear(res);
 }
 
-void
+int
 places_remove(const struct places_removal *r, struct depots *d)
 {
+	int status = EXIT_DONE;
 	char *why;
 	size_t i;
 
 	for (i = 0; i < d->count; i++) {
 		struct depot *p = &d->list[i];
 
-		if (p->remote)
-			show_packs(r, p);
+		if (p->remote && show_packs(r, p) > 0)
+			status = EXIT_PARTIAL;
 		if (p->remote && !r->medium)
 			continue;
 		if (!depot_open(p, &why)) {
@@ -201,6 +205,7 @@ places_remove(const struct places_removal *r, struct depots *d)
 			    "%s; the same command removes it there later\n",
 			    p->name, why);
 			free(why);
+			status = EXIT_PARTIAL;
 			if (r->medium && !p->remote)
 				delete_later(r, p);
 			continue;
@@ -213,4 +218,5 @@ places_remove(const struct places_removal *r, struct depots *d)
 			delete_files(r, p);
 	}
 	fflush(stdout);
+	return status;
 }

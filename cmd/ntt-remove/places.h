@@ -19,8 +19,11 @@ struct places_removal {
  * the program with 75 if an ntt-mirror is at work.
  */
 void places_lock(PGconn *db, struct depots *d);
-/* Says what stays: in packs, and at places that are not in reach. */
-void places_remove(const struct places_removal *r, struct depots *d);
+/*
+ * Says what stays: in packs, and at places that are not in reach.  EXIT_PARTIAL if
+ * anything does, else EXIT_DONE.
+ */
+int places_remove(const struct places_removal *r, struct depots *d);
 
 /* The ids as an array of PostgreSQL; the caller's. */
 char *places_ids(const struct places_removal *r);

@@ -235,14 +235,15 @@ put_overlap(struct buf *b, const struct overlap *o, int links)
 }
 
 void
-report_collection(struct buf *b, const struct overlap *o, const char *when,
-    int links)
+report_collection(struct buf *b, const struct overlap *o,
+    const struct copies *c, const char *when, int links)
 {
 	static const char title[] = "The collection";
 
 	page_begin(b, "No Two Things", title, sizeof title - 1);
 	put_totals(b, o);
 	page_main(b);
+	copies_section(b, c);
 	if (o->count > 0)
 		put_media(b, o, links);
 	else

@@ -3,10 +3,11 @@
 #define NTT_REPORT_COLLECTION_H
 
 #include "base/buf.h"
+#include "copies.h"
 #include "overlap.h"
 
 /* when: of the catalogue; links: to <hash>.html of every medium. */
 void report_collection(struct buf *b, const struct overlap *o,
-	const char *when, int links);
+	const struct copies *c, const char *when, int links);
 
 #endif

@@ -267,6 +267,20 @@ put_links(struct buf *b, const char *index, const char *sections)
 	buf_puts(b, "</ul></nav>\n");
 }
 
+static void
+put_copies(struct report *r)
+{
+	struct copies c;
+
+	if (!r->loaded)
+		return;
+	if (r->copies)
+		c = copies_of(r->copies, r->medium);
+	else if (copies_read(&c, r->db, r->medium) < 0)
+		db_die("could not count the copies of %s", r->medium);
+	copies_section(r->out, &c);
+}
+
 void
 report_medium(struct report *r)
 {
@@ -280,6 +294,7 @@ report_medium(struct report *r)
 	report_health(r);
 	report_partitions(r);
 	report_stages(r);
+	put_copies(r);
 	report_omissions(r);
 	report_failures(r);
 	report_damage(r);

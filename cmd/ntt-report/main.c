@@ -103,7 +103,7 @@ snapshot_time(void)
 
 /* A page for each medium in a directory, before the index that links them. */
 static void
-write_media(const struct overlap *o, const char *dir)
+write_media(const struct overlap *o, const struct copies *c, const char *dir)
 {
 	struct buf page = BUF_INIT;
 	size_t i;
@@ -111,7 +111,8 @@ write_media(const struct overlap *o, const char *dir)
 	progress_start("reporting", "media", PROGRESS_COUNT, o->count);
 	for (i = 0; i < o->count; i++) {
 		const char *medium = db_text(o->media, (int)i, OVERLAP_HASH);
-		struct report r = { .index = "index.html", .overlap = o };
+		struct report r = { .index = "index.html", .overlap = o,
+			.copies = c };
 		char *file = xasprintf("%s/%s.html", dir, medium);
 
 		buf_reset(&page);
@@ -130,6 +131,7 @@ static void
 report_on_collection(void)
 {
 	struct overlap *o = xmalloc(sizeof *o);
+	struct copies copies;
 	struct buf page = BUF_INIT;
 	size_t len = opt.output ? strlen(opt.output) : 0;
 	int many = len > 0 && opt.output[len - 1] == '/';
@@ -137,15 +139,18 @@ report_on_collection(void)
 
 	if (overlap_load(o, db) < 0)
 		db_die("could not compare the media");
+	if (copies_read(&copies, db, NULL) < 0)
+		db_die("could not count the copies");
 	if (many) {
 		if (make_dirs(opt.output) < 0)
 			die_errno("could not make %s: %m", quoted(opt.output));
-		write_media(o, opt.output);
+		write_media(o, &copies, opt.output);
 		file = path_join(opt.output, "index.html");
 	}
-	report_collection(&page, o, when, many);
+	report_collection(&page, o, &copies, when, many);
 	write_page(&page, many ? file : opt.output);
 	overlap_free(o);
+	copies_free(&copies);
 	buf_free(&page);
 	free(file);
 	free(when);

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "image/mapfile.h"
+#include "copies.h"
 #include "facts.h"
 #include "overlap.h"
 
@@ -33,6 +34,7 @@ struct report {
 	const char *index;		/* href of the collection's page, or
 					 * NULL: nothing is linked */
 	const struct overlap *overlap;	/* of the collection, or NULL */
+	const struct copies *copies;	/* likewise */
 };
 
 enum report_column {

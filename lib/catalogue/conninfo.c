@@ -2,6 +2,7 @@
 #include "catalogue/conninfo.h"
 
 #include <libpq-fe.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,4 +91,22 @@ conninfo_argument(const char *conninfo)
 		setenv("PGPASSWORD", password, 1);
 	free(password);
 	return open;
+}
+
+char *
+conninfo_database(const char *conninfo, const char *database)
+{
+	PQconninfoOption *options, *o;
+	struct buf out = BUF_INIT;
+
+	options = is_name(conninfo) ? NULL : PQconninfoParse(conninfo, NULL);
+	if (!options && !is_name(conninfo))
+		return NULL;
+	for (o = options; o && o->keyword; o++)
+		if (o->val && strcmp(o->keyword, "dbname"))
+			put_option(&out, o);
+	PQconninfoFree(options);
+	put_option(&out, &(PQconninfoOption){ .keyword = (char *)"dbname",
+		.val = (char *)(uintptr_t)database });
+	return buf_detach(&out);
 }

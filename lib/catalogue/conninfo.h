@@ -22,4 +22,10 @@ char *conninfo_shown(const char *conninfo);
  */
 char *conninfo_argument(const char *conninfo);
 
+/*
+ * The same server with another database, passwords included; the caller frees it.
+ * NULL: it is not a connection string.
+ */
+char *conninfo_database(const char *conninfo, const char *database);
+
 #endif

@@ -20,6 +20,7 @@ static const char *const steps[DB_SCHEMA_VERSION] = {
 	sqltext_0011,
 	sqltext_0012,
 	sqltext_0013,
+	sqltext_0014,
 };
 
 int

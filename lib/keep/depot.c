@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/config.h"
 #include "base/diag.h"
 #include "base/fsutil.h"
+#include "base/num.h"
 #include "base/sig.h"
 #include "base/tempfile.h"
 #include "catalogue/db.h"
@@ -463,8 +465,19 @@ depot_holds_not(PGconn *db, const struct depot *d,
 
 struct scan {
 	int (*take)(void *arg, const char *id, uint64_t size);
+	void (*problem)(void *arg, const char *dir);
 	void *arg;
 };
+
+/* What is below it is not seen; the rest may be. */
+static int
+unreadable(const struct scan *s, const char *above)
+{
+	if (!s->problem || !*above)
+		return -1;
+	s->problem(s->arg, above);
+	return 0;
+}
 
 static int
 is_hex(const char *name, size_t len)
@@ -485,8 +498,13 @@ scan_directory(const struct scan *s, int at, const char *name,
 	struct stat st;
 	char below[8];
 
-	if (!dir)
-		return -1;
+	if (!dir) {
+		err = errno;
+		if (fd >= 0)
+			close(fd);
+		errno = err;
+		return unreadable(s, above);
+	}
 	while (rc == 0 && (errno = 0, e = readdir(dir))) {
 		if (depth < 2 && is_hex(e->d_name, 2)) {
 			snprintf(below, sizeof below, "%s%.2s", above,
@@ -505,7 +523,7 @@ scan_directory(const struct scan *s, int at, const char *name,
 			break;
 	}
 	if (rc == 0 && errno)
-		rc = -1;
+		rc = unreadable(s, above);
 	err = errno;
 	closedir(dir);
 	errno = err;
@@ -514,9 +532,9 @@ scan_directory(const struct scan *s, int at, const char *name,
 
 int
 depot_scan(const char *root, int (*take)(void *arg, const char *id,
-    uint64_t size), void *arg)
+    uint64_t size), void (*problem)(void *arg, const char *dir), void *arg)
 {
-	const struct scan s = { .take = take, .arg = arg };
+	const struct scan s = { .take = take, .problem = problem, .arg = arg };
 
 	return scan_directory(&s, AT_FDCWD, root, "");
 }
@@ -570,7 +588,7 @@ depot_adopt(PGconn *db, const char *name, const char *path, uint64_t *count)
 
 	pgarray_init(&f.ids, PGARRAY_TEXT);
 	pgarray_init(&f.sizes, PGARRAY_INT8);
-	rc = depot_scan(root, take_found, &f);
+	rc = depot_scan(root, take_found, NULL, &f);
 	err = errno;
 	if (rc == 0)
 		rc = tell_found(&f);
@@ -632,4 +650,22 @@ depot_adopt_remote(PGconn *db, const char *name, uint64_t *count)
 			rc = adopt_pack(db, name, line, count);
 	buf_free(&names);
 	return rc;
+}
+
+int
+depot_count_copies(PGconn *db, uint64_t *wanted, uint64_t *contents,
+    uint64_t *bytes)
+{
+	char text[24];
+	PGresult *res;
+
+	*wanted = num_arg("NTT_COPIES", config_get(CONFIG_COPIES), 1, 1000);
+	snprintf(text, sizeof text, "%llu", (unsigned long long)*wanted);
+	res = db_query(db, sql_places_count, text);
+	if (!res)
+		return -1;
+	*contents = (uint64_t)db_int(res, 0, 0);
+	*bytes = (uint64_t)db_int(res, 0, 1);
+	PQclear(res);
+	return 0;
 }

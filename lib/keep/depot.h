@@ -8,6 +8,8 @@
  *	by-hash/ab/cd/abcd…	a store (store.h)
  *	archives/		archives, catalogue files, removed.jsonl
  *	catalogue.dump		the catalogue, as "ntt-db backup" writes it
+ *	dumps/catalogue.20261129.dump
+ *				the last one of that day, before that
  *
  * If .ntt-store is missing, the disk is not there: a depot is never empty.
  */
@@ -23,6 +25,8 @@
 
 #define DEPOT_REMOTE "rclone:"
 #define DEPOT_DUMP "catalogue.dump"
+#define DEPOT_DUMPS "dumps"
+#define DEPOT_OLDER "catalogue."
 
 enum { DEPOT_ID = 36, DEPOT_NAME = 32 };
 
@@ -112,12 +116,21 @@ int depot_holds_not(PGconn *db, const struct depot *d,
 	char (*ids)[STORE_ID + 1], size_t count);
 
 /*
+ * Counts the contents with fewer copies than NTT_COPIES says, and their bytes,
+ * and leaves the figure in the catalogue for ntt-dashboard.  wanted: what it
+ * says.  0 or -1.
+ */
+int depot_count_copies(PGconn *db, uint64_t *wanted, uint64_t *contents,
+	uint64_t *bytes);
+
+/*
  * Calls take() for each file of the store in root, in the order of directories,
  * with its id and size, until one returns other than 0, which is returned;
- * -1 with errno.
+ * -1 with errno.  A directory that cannot be read ends it; or, if problem is not
+ * NULL, that is called with the name of the directory and errno, and it goes on.
  */
 int depot_scan(const char *root, int (*take)(void *arg, const char *id,
-	uint64_t size), void *arg);
+	uint64_t size), void (*problem)(void *arg, const char *dir), void *arg);
 
 /*
  * Records the blobs of a place that the catalogue did not know: files of the
