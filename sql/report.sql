@@ -466,7 +466,9 @@ SELECT
 		format(', %s files', jsonb_array_length(diagnostics -> 'container' -> 'parts'))
 	ELSE
 		''
-	END
+	END,
+	title,
+	inventory
 FROM
 	medium
 WHERE
@@ -476,7 +478,7 @@ WHERE
 PREPARE report_media AS
 SELECT
 	medium_hash,
-	medium_human,
+	coalesce(title, medium_human),
 	CASE WHEN archived_at IS NOT NULL THEN
 		'archived'
 	WHEN copy_done IS NOT NULL THEN
@@ -508,7 +510,9 @@ SELECT
 			omission o
 		WHERE
 			o.medium_hash = m.medium_hash
-			AND settled_at IS NULL)
+			AND settled_at IS NULL),
+	message,
+	inventory
 FROM
 	medium m
 ORDER BY

@@ -270,7 +270,8 @@ put_links(struct buf *b, const char *index, const char *sections)
 void
 report_medium(struct report *r)
 {
-	const char *human = report_column(r, REPORT_HUMAN);
+	const char *title = report_column(r, REPORT_TITLE);
+	const char *human = title ? title : report_column(r, REPORT_HUMAN);
 	struct buf *page = r->out, sections = BUF_INIT;
 
 	if (!human || !*human)

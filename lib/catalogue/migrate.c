@@ -18,6 +18,7 @@ static const char *const steps[DB_SCHEMA_VERSION] = {
 	sqltext_0009,
 	sqltext_0010,
 	sqltext_0011,
+	sqltext_0012,
 };
 
 int

@@ -13,6 +13,7 @@ extern const char sqltext_0008[];
 extern const char sqltext_0009[];
 extern const char sqltext_0010[];
 extern const char sqltext_0011[];
+extern const char sqltext_0012[];
 extern const char sqltext_sanity_checks[];
 
 #endif
