@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/csv.h"
-#include "../../cmd/ntt-note/csv_read.h"
+#include "ntt-note/csv_read.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
