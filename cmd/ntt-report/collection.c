@@ -8,6 +8,7 @@
 #include "catalogue/db.h"
 #include "catalogue/inventory.h"
 #include "page/page.h"
+#include "known.h"
 
 enum { MATRIX = 24 };		/* rows and columns that a page can show */
 
@@ -260,8 +261,8 @@ put_overlap(struct buf *b, const struct overlap *o, int links)
 }
 
 void
-report_collection(struct buf *b, const struct overlap *o, const char *when,
-    int links)
+report_collection(struct buf *b, PGconn *db, const struct overlap *o,
+    const char *when, int links)
 {
 	static const char title[] = "The collection";
 
@@ -273,5 +274,6 @@ report_collection(struct buf *b, const struct overlap *o, const char *when,
 	else
 		buf_puts(b, "<p>There are no media yet.</p>\n");
 	put_overlap(b, o, links);
+	report_known(b, db, NULL);
 	page_end(b, when);
 }

@@ -9,6 +9,7 @@
 #include "catalogue/db.h"
 #include "page/page.h"
 #include "chart.h"
+#include "known.h"
 
 /* What is where, in words: a type letter and its plural. */
 static const struct {
@@ -286,6 +287,8 @@ report_medium(struct report *r)
 	report_damage(r);
 	report_remarks(r);
 	report_contents(r);
+	if (r->loaded)
+		report_known(r->out, r->db, r->medium);
 	report_duplicates(r);
 	report_exclusions(r);
 	r->out = page;

@@ -143,7 +143,7 @@ report_on_collection(void)
 		write_media(o, opt.output);
 		file = path_join(opt.output, "index.html");
 	}
-	report_collection(&page, o, when, many);
+	report_collection(&page, db, o, when, many);
 	write_page(&page, many ? file : opt.output);
 	overlap_free(o);
 	buf_free(&page);

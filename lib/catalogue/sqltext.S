@@ -18,7 +18,7 @@
 	text sqltext_0009 "sql/0009-streams.sql"
 	text sqltext_0010 "sql/0010-digests.sql"
 	text sqltext_0011 "sql/0011-removal.sql"
-	text sqltext_0012 "sql/0012-inventory.sql"
+	text sqltext_0012 "sql/0012-notes.sql"
 	text sqltext_sanity_checks "sql/sanity-checks.sql"
 
 	.section .note.GNU-stack,"",%progbits
