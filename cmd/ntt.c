@@ -202,6 +202,9 @@ no_command(const char *word)
 		verb[0] = verbs[i].word;
 		near = nearest_word(word, verb);
 	}
+	verb[0] = "help";
+	if (!near)
+		near = nearest_word(word, verb);
 	if (near)
 		die_usage("there is no command %s: did you mean %s?",
 		    quoted(word), near);
