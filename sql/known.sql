@@ -1,5 +1,7 @@
--- Lists of known contents: the hashes of a list in known_hash, the contents that
--- have one in known_match, all that were compared in known_blob.
+-- Lists of known contents.  Some of these change the catalogue.
+--
+-- The hashes of a list are in known_hash, the contents that have one in
+-- known_match, all that were compared in known_blob.
 
 -- Tables for this session; what is compared is of one moment, and COMMIT ends
 -- it.
@@ -19,11 +21,7 @@ CREATE TEMPORARY TABLE known_blob(
 	known boolean NOT NULL
 );
 
--- A part of the list.
--- statement: known_copy
-COPY known_hash FROM STDIN;
-
--- It is compared.
+-- A part of the list, which is in known_hash, is compared.
 -- statement: known_compare
 ANALYZE known_hash;
 INSERT INTO known_match
@@ -106,13 +104,14 @@ SELECT
 FROM
 	known_blob;
 
--- The contents that list $1 was compared with, for this session.
+-- A table for what was compared before.
 -- statement: known_recall_begin
-CREATE TEMPORARY TABLE known_blob(
+CREATE TEMPORARY TABLE IF NOT EXISTS known_blob(
 	blobid text PRIMARY KEY,
 	known boolean NOT NULL
 );
 
+-- The contents that list $1 was compared with, for this session.
 PREPARE known_recall AS
 INSERT INTO known_blob
 SELECT
@@ -135,10 +134,12 @@ ON CONFLICT (list)
 		hashes = excluded.hashes,
 		left_out = excluded.left_out;
 
+-- What an earlier list $1 knew is forgotten.
 PREPARE known_keep_drop AS
 DELETE FROM known_content
 WHERE list = $1;
 
+-- What was compared belongs to list $1.
 PREPARE known_keep AS
 INSERT INTO known_content
 SELECT
@@ -156,6 +157,7 @@ FROM
 WHERE
 	list = $1;
 
+-- List $1 is forgotten.
 PREPARE known_forget AS
 DELETE FROM known_list
 WHERE list = $1

@@ -140,7 +140,8 @@ failed(const struct reading *r)
 static void
 begin_part(struct reading *r)
 {
-	PGresult *res = db_check(r->db, db_exec(r->db, sql_known_copy));
+	PGresult *res = db_check(r->db, db_exec(r->db,
+	    "COPY known_hash FROM STDIN"));
 
 	if (!res)
 		failed(r);
