@@ -377,7 +377,7 @@ WHERE
 -- For bag-info.txt: name, message, date, model and serial of medium $1.
 PREPARE report_bag_info AS
 SELECT
-	medium_human,
+	coalesce(title, medium_human),
 	message,
 	to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
 	identity ->> 'model',
@@ -390,7 +390,7 @@ WHERE
 -- Where medium $1 comes from.
 PREPARE report_dfxml_source AS
 SELECT
-	medium_human,
+	coalesce(title, medium_human),
 	message,
 	identity ->> 'model',
 	identity ->> 'serial',

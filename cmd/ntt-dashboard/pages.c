@@ -388,6 +388,8 @@ draw_medium(const struct dash *d, const struct dash_medium *m, int y)
 	screen_text(y++, 1, screen_columns() - 2, STYLE_BOLD, m->hash);
 	labelled(&y, "name", m->name ? m->name : "-");
 	labelled(&y, "message", m->message ? m->message : "-");
+	if (m->inventory)
+		labelled(&y, "inventory", m->inventory);
 	buf_printf(&b, "%s %s", m->kind ? m->kind : "-",
 	    m->source ? quoted(m->source) : "");
 	labelled(&y, "source", b.data);
