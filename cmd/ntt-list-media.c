@@ -14,6 +14,7 @@
 #include "base/num.h"
 #include "base/prog.h"
 #include "catalogue/db.h"
+#include "catalogue/inventory.h"
 #include "sql/statements.h"
 
 static const char *prefix;
@@ -37,7 +38,7 @@ static const struct prog_option options[] = {
 
 static const struct prog prog = {
 	"ntt-list-media",
-	"[--path-prefix P] [--format F] [--stats] [--json|--csv]",
+	"[--path-prefix P] [--format F] [--stats] [--json|--csv] [WORD…]",
 	"List the media of the catalogue"
 };
 
@@ -66,7 +67,7 @@ matches(PGconn *db, const char *medium, int64_t *paths, int64_t *bytes)
 /* Columns of list_media. */
 enum { HASH, HUMAN, HEALTH, IS_LOADED, IS_COPIED, IS_ARCHIVED, INODES, PATHS,
 	HAS_TABLES, TITLE, MESSAGE, ADDED, SIZE, OMISSIONS, KIND, IMAGED, LOADED,
-	COPIED, ARCHIVED };
+	COPIED, ARCHIVED, INVENTORY };
 
 static const char *
 state(const PGresult *res, int row)
@@ -100,9 +101,35 @@ fact(const PGresult *res, int row, size_t i)
 	return db_text_null(res, row, facts[i].column);
 }
 
+/* The columns of --csv that inventories have, in the order they are met. */
+static struct inventory columns;
+
+static void
+read_inventory(const PGresult *res, int row, struct inventory *all)
+{
+	inventory_read(all, db_text_null(res, row, INVENTORY));
+}
+
+static void
+find_columns(const PGresult *res)
+{
+	struct inventory all;
+	size_t i;
+	int row;
+
+	for (row = 0; row < PQntuples(res); row++) {
+		read_inventory(res, row, &all);
+		for (i = 0; i < all.count; i++)
+			if (!inventory_value(&columns, all.item[i].name))
+				inventory_add(&columns, all.item[i].name, "");
+		inventory_free(&all);
+	}
+}
+
 static void
 print_json(const PGresult *res, int row, int64_t paths, int64_t bytes)
 {
+	struct inventory all;
 	struct buf b = BUF_INIT;
 	size_t i;
 
@@ -115,6 +142,9 @@ print_json(const PGresult *res, int row, int64_t paths, int64_t bytes)
 		else
 			json_text(&b, facts[i].name, value);
 	}
+	read_inventory(res, row, &all);
+	inventory_object(&b, "inventory", &all);
+	inventory_free(&all);
 	if (prefix && stats) {
 		json_i64(&b, "matching_paths", paths);
 		json_i64(&b, "matching_bytes", bytes);
@@ -128,6 +158,7 @@ static void
 print_csv(const PGresult *res, int row)
 {
 	struct buf line = BUF_INIT;
+	struct inventory all;
 	size_t i;
 
 	for (i = 0; i < FACTS; i++) {
@@ -138,6 +169,17 @@ print_csv(const PGresult *res, int row)
 		else
 			csv_text(&line, value, strlen(value));
 	}
+	read_inventory(res, row, &all);
+	for (i = 0; i < columns.count; i++) {
+		const char *value = inventory_value(&all,
+		    columns.item[i].name);
+
+		if (value)
+			csv_text(&line, value, strlen(value));
+		else
+			csv_bare(&line, NULL);
+	}
+	inventory_free(&all);
 	csv_end(&line);
 	fputs(line.data, stdout);
 	buf_free(&line);
@@ -151,6 +193,9 @@ print_csv_head(void)
 
 	for (i = 0; i < FACTS; i++)
 		csv_bare(&line, facts[i].name);
+	for (i = 0; i < columns.count; i++)
+		csv_text(&line, columns.item[i].name,
+		    strlen(columns.item[i].name));
 	csv_end(&line);
 	fputs(line.data, stdout);
 	buf_free(&line);
@@ -218,10 +263,24 @@ parse_options(int argc, char **argv)
 {
 	prog_start(&prog, argc, argv);
 	prog_options(options);
-	prog_operands(0, 0);
+	prog_operands(0, -1);
 	if (json && csv)
 		die_usage("--json and --csv are two things");
 	prog_config();
+}
+
+/* Each operand is a word, or several of them; NULL: all media. */
+static char *
+wanted_words(void)
+{
+	struct buf b = BUF_INIT;
+	int i;
+
+	for (i = 0; i < prog_operand_count(); i++)
+		buf_printf(&b, "%s ", prog_operand(i));
+	if (b.len && !utf8_valid(b.data, b.len))
+		die_usage("the words are not UTF-8: %s", quoted(b.data));
+	return b.len ? buf_detach(&b) : NULL;
 }
 
 int
@@ -229,18 +288,22 @@ main(int argc, char **argv)
 {
 	int64_t paths = 0, bytes = 0;
 	int row, found = 0, digits;
+	char *words;
 	PGresult *res;
 	PGconn *db;
 
 	parse_options(argc, argv);
+	words = wanted_words();
 	db = db_need();
-	res = db_query(db, sql_list_media);
+	res = db_query_n(db, sql_list_media, 1, (const char *[]) { words });
 	if (!res)
 		db_die("could not list the media");
 	digits = format == LIST && !json && !csv && !prefix ?
 	    digits_needed(res) : 0;
-	if (csv)
+	if (csv) {
+		find_columns(res);
 		print_csv_head();
+	}
 	for (row = 0; row < PQntuples(res); row++) {
 		if (prefix && (!db_bool(res, row, HAS_TABLES) ||
 		    !matches(db, db_text(res, row, HASH), &paths, &bytes)))
@@ -250,7 +313,12 @@ main(int argc, char **argv)
 	}
 	if (format != LIST && !json && !csv && found)
 		putchar('\n');
+	if (words && !found)
+		warn("no medium has all these words in its name, its message "
+		    "and its inventory: %s", quoted(words));
+	inventory_free(&columns);
+	free(words);
 	PQclear(res);
 	PQfinish(db);
-	return found || !prefix ? EXIT_DONE : EXIT_FAILED;
+	return found || (!prefix && !prog_operand_count()) ? EXIT_DONE : EXIT_FAILED;
 }

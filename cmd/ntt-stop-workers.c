@@ -147,6 +147,9 @@ main(int argc, char **argv)
 	prog_operands(0, 0);
 	prog_config();
 	path = pidfile ? xstrdup(pidfile) : pidlist_path();
+	/* without one, no copier was started; one that was named should be */
+	if (pidfile && access(pidfile, F_OK) < 0)
+		die_errno("could not read %s: %m", quoted(pidfile));
 	if (pidlist_read(path, &entries, &count) < 0) {
 		if (errno == EBADMSG)
 			die(EXIT_FAILED, "cannot read %s: it is no list of "

@@ -53,7 +53,7 @@ static const struct {
 	{ "cat", "write one content to standard output" },
 	{ "each", "a program once for each content; MIME types, words" },
 	{ "list-media", "the media, or those that hold a path" },
-	{ "note", "title and message of a medium" },
+	{ "note", "title, message and inventory of media" },
 	{ "pipeline-status", "how far a medium came, and what to do next" },
 	{ "dashboard", "watch it all on a terminal" },
 	{ "report", "a medium, or all, as pages; DFXML, body files, bags" },
@@ -202,6 +202,9 @@ no_command(const char *word)
 		verb[0] = verbs[i].word;
 		near = nearest_word(word, verb);
 	}
+	verb[0] = "help";
+	if (!near)
+		near = nearest_word(word, verb);
 	if (near)
 		die_usage("there is no command %s: did you mean %s?",
 		    quoted(word), near);

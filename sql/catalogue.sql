@@ -169,7 +169,8 @@ SELECT
 	state_number,
 	size_bytes,
 	load_counts ->> 'records',
-	restricted
+	restricted,
+	inventory
 FROM
 	medium
 WHERE

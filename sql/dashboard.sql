@@ -32,8 +32,13 @@ SELECT
 PREPARE dashboard_media AS
 SELECT
 	m.medium_hash,
-	medium_human,
+	coalesce(title, medium_human),
 	message,
+(
+		SELECT
+			string_agg(concat_ws(': ', pair ->> 0, pair ->> 1), '; ')
+		FROM
+			jsonb_array_elements(inventory) AS pair),
 	source_kind,
 	source_path,
 	health,

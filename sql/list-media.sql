@@ -27,7 +27,8 @@ FROM (
 		substring(p.path FOR octet_length($1::bytea)) = $1::bytea
 	LIMIT 1) AS one;
 
--- All media in the order they came, with how far each is.
+-- All media in the order they came, with how far each is; with $1 only those
+-- in whose name, title, message and inventory all its words are.
 PREPARE list_media AS
 SELECT
 	medium_hash,
@@ -55,9 +56,22 @@ SELECT
 	to_char(imaged_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
 	to_char(enum_done AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
 	to_char(copy_done AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-	to_char(archived_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+	to_char(archived_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+	inventory
 FROM
 	medium m
+WHERE
+	$1::text IS NULL
+	OR NOT EXISTS (
+		SELECT
+		FROM
+			regexp_split_to_table(lower($1), '[^[:alnum:]]+') AS word
+		WHERE
+			word <> ALL (regexp_split_to_array(lower(concat_ws(' ', title, medium_human, message,(
+								SELECT
+									string_agg(concat_ws(' ', pair ->> 0, pair ->> 1), ' ')
+								FROM jsonb_array_elements(inventory) AS pair))), '[^[:alnum:]]+'))
+			AND word <> '')
 ORDER BY
 	added_at,
 	medium_hash;

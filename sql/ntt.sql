@@ -39,7 +39,7 @@ FROM
 PREPARE ntt_last_medium AS
 SELECT
 	medium_hash,
-	medium_human
+	coalesce(title, medium_human)
 FROM
 	medium
 ORDER BY

@@ -377,7 +377,7 @@ WHERE
 -- For bag-info.txt: name, message, date, model and serial of medium $1.
 PREPARE report_bag_info AS
 SELECT
-	medium_human,
+	coalesce(title, medium_human),
 	message,
 	to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
 	identity ->> 'model',
@@ -390,7 +390,7 @@ WHERE
 -- Where medium $1 comes from.
 PREPARE report_dfxml_source AS
 SELECT
-	medium_human,
+	coalesce(title, medium_human),
 	message,
 	identity ->> 'model',
 	identity ->> 'serial',
@@ -466,7 +466,9 @@ SELECT
 		format(', %s files', jsonb_array_length(diagnostics -> 'container' -> 'parts'))
 	ELSE
 		''
-	END
+	END,
+	title,
+	inventory
 FROM
 	medium
 WHERE
@@ -476,7 +478,7 @@ WHERE
 PREPARE report_media AS
 SELECT
 	medium_hash,
-	medium_human,
+	coalesce(title, medium_human),
 	CASE WHEN archived_at IS NOT NULL THEN
 		'archived'
 	WHEN copy_done IS NOT NULL THEN
@@ -508,7 +510,9 @@ SELECT
 			omission o
 		WHERE
 			o.medium_hash = m.medium_hash
-			AND settled_at IS NULL)
+			AND settled_at IS NULL),
+	message,
+	inventory
 FROM
 	medium m
 ORDER BY
@@ -778,3 +782,102 @@ UNION ALL (
 		m.medium
 	ORDER BY
 		m.medium);
+
+-- What the lists of known contents know of a medium; the first row is of all
+-- lists together: name, when it was read, contents that it knows, that it does
+-- not know, that it was not compared with.
+PREPARE report_known AS
+WITH content AS (
+	SELECT
+		l.list,
+		c.blobid,
+		k.known
+	FROM
+		known_list l
+		CROSS JOIN ( SELECT DISTINCT
+				blobid
+			FROM
+				:"inode"
+			WHERE
+				fs_type = 'f'
+				AND blobid IS NOT NULL) AS c
+		LEFT JOIN known_content k ON k.list = l.list
+			AND k.blobid = c.blobid
+)
+SELECT
+	NULL AS list,
+	NULL AS read_at,
+	count(*) FILTER (WHERE known),
+	count(*) FILTER (WHERE NOT known),
+	count(*) FILTER (WHERE known IS NULL)
+FROM (
+	-- known to one, or else compared with all
+	SELECT
+		CASE WHEN bool_or(known) THEN
+			TRUE
+		WHEN count(known) = count(*) THEN
+			FALSE
+		END AS known
+	FROM
+		content
+	GROUP BY
+		blobid) AS a
+UNION ALL (
+	SELECT
+		l.list,
+		to_char(l.read_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+		count(c.blobid) FILTER (WHERE known),
+		count(c.blobid) FILTER (WHERE NOT known),
+		count(c.blobid) FILTER (WHERE known IS NULL)
+	FROM
+		known_list l
+		LEFT JOIN content c USING (list)
+	GROUP BY
+		l.list
+	ORDER BY
+		l.list);
+
+-- The same of all contents.
+PREPARE report_known_all AS
+WITH content AS (
+	SELECT
+		l.list,
+		c.blobid,
+		k.known
+	FROM
+		known_list l
+		CROSS JOIN blobs c
+		LEFT JOIN known_content k ON k.list = l.list
+			AND k.blobid = c.blobid
+)
+SELECT
+	NULL AS list,
+	NULL AS read_at,
+	count(*) FILTER (WHERE known),
+	count(*) FILTER (WHERE NOT known),
+	count(*) FILTER (WHERE known IS NULL)
+FROM (
+	SELECT
+		CASE WHEN bool_or(known) THEN
+			TRUE
+		WHEN count(known) = count(*) THEN
+			FALSE
+		END AS known
+	FROM
+		content
+	GROUP BY
+		blobid) AS a
+UNION ALL (
+	SELECT
+		l.list,
+		to_char(l.read_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+		count(c.blobid) FILTER (WHERE known),
+		count(c.blobid) FILTER (WHERE NOT known),
+		count(c.blobid) FILTER (WHERE known IS NULL)
+	FROM
+		known_list l
+		LEFT JOIN content c USING (list)
+	GROUP BY
+		l.list
+	ORDER BY
+		l.list);

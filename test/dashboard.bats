@@ -447,6 +447,27 @@ ticks() {
 	keys Escape r; shows "health -"
 }
 
+@test "a wide terminal shows titles, messages, dates, sizes, and what is missing" {
+	sql "INSERT INTO medium (medium_hash, medium_human, title, message,
+			added_at, size_bytes, inventory)
+		VALUES ('$M', 'WD20', 'Box 7', 'wet on one side',
+			'2001-02-03 12:00', 1474560, '[[\"Shelf\", \"A 3\"]]');
+		INSERT INTO omission (medium_hash, kind, seen_by)
+		VALUES ('$M', 'directory_unreadable', 'test')"
+	start 200 50
+	shows "5 minutes"
+	keys 2; shows "NAME (1)"
+	shows "Box 7"; shows "wet on one side"; shows 2001-02-03; shows "1.5 MB"
+	pane | grep -qE "SIZE +MISSING STATE"
+	pane | grep -qE "1.5 MB +1 registered"
+	keys Enter; shows "inventory   Shelf: A 3"
+	keys Escape
+	tmux -L "$S" resize-window -x 80 -y 24
+	shows "Box 7"
+	hides "wet on one side"
+	keys q; shows "ended 0"
+}
+
 @test "resizing, up and down" {
 	tree $M 4
 	start 80 24

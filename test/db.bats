@@ -221,6 +221,7 @@ broken() {
 	ntt-db init -q 3>&-
 	mkdir "$T/src" && echo x >"$T/src/f" && ln -s f "$T/src/l"
 	expect 0 ntt-orchestrator -q "$T/src"
+	ntt-note -q --set shelf=A last
 	all() {
 		ntt-db psql -XAtqc "SELECT m FROM medium m" \
 			-c "SELECT i FROM inode i ORDER BY i.dev, i.ino" \

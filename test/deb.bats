@@ -212,6 +212,36 @@ inside() {
 	IN
 }
 
+# No machine that tests has a USB disk, but a disk hangs on some bus: the rule
+# with that bus in the place of USB, and without its command, as this disk is
+# in use.
+@test "the rules of udev: a disk is known by the bus that it hangs on" {
+	need udevadm udev
+	for disk in /sys/block/*; do
+		bus=$(udevadm info -a -p "$disk" 2>/dev/null |
+			sed -n 's/^ *SUBSYSTEMS=="\(.*\)"/\1/p' | head -n 1)
+		[ -z "$bus" ] || break
+	done
+	[ -n "$bus" ] || skip "needs a disk on a bus"
+	{ echo "DISK=$disk BUS=$bus"; cat <<-'IN'; } | inside
+		dpkg -i /debs/new.deb
+		rules=/lib/udev/rules.d/60-ntt-readonly.rules
+		look() { udevadm test "$DISK" >/tmp/said 2>&1; }
+		sed -i 's,PROGRAM=.*,PROGRAM="/bin/true",' $rules
+		touch /etc/ntt/readonly
+		# it hangs on none of those that media are plugged into
+		look
+		no grep -E 'UDISKS_IGNORE|NTT_SOURCE' /tmp/said
+		sed -i "s/\"usb|/&$BUS|/" $rules
+		look
+		grep -x 'NTT_SOURCE=1' /tmp/said
+		grep -x 'UDISKS_IGNORE=1' /tmp/said
+		rm /etc/ntt/readonly
+		look
+		no grep -E 'UDISKS_IGNORE|NTT_SOURCE' /tmp/said
+	IN
+}
+
 @test "a station rescues a device as ntt, and tells the hook" {
 	need_loop
 	need ddrescue gddrescue

@@ -94,6 +94,7 @@ wait_for() {
 	need b3sum b3sum
 	need jq jq
 	difficult_tree tree
+	mkdir out
 	expect 0 ntt-enum tree $H out/x.raw
 	[ "$(jq -r .blake3 out/x.raw.json)" = \
 	    "$(b3sum --no-names out/x.raw)" ]
@@ -106,8 +107,10 @@ wait_for() {
 @test "output and log directories are 0755, files 0644, under any umask" {
 	mkdir tree
 	umask 077
-	expect 0 ntt-enum tree $H a/b/x.raw
-	[ "$(stat -c %a a a/b a/b/x.raw a/b/x.raw.json "$NTT_HOME/log" \
+	# below the roots; elsewhere a name that was mistyped makes none
+	a=$NTT_HOME/raw/a
+	expect 0 ntt-enum tree $H "$a/b/x.raw"
+	[ "$(stat -c %a "$a" "$a/b" "$a/b/x.raw" "$a/b/x.raw.json" "$NTT_HOME/log" \
 	    "$NTT_HOME/log/ntt-enum.jsonl" | tr '\n' ' ')" = \
 	    "755 755 644 644 755 644 " ]
 }

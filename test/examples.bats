@@ -178,6 +178,7 @@ try() {
 	ntt-orchestrator -q box >/dev/null
 	HASH=$(ntt-db psql -XAtqc "SELECT medium_hash FROM medium
 		WHERE source_path LIKE '%/box'")
+	printf 'Disk no.;Shelf\n%s;3\n' "$HASH" >inventory.csv
 	try ntt-note.1 '*'
 	try ntt-browse.1 '*'
 	try ntt-find.1 'ntt-find mother'

@@ -76,6 +76,7 @@ map_of() {
 
 @test "a good source: identical, durable, and not read again" {
 	source_of 3000001
+	mkdir "out dir"
 	expect 0 ntt-imager src "out dir/-the image.img"
 	cmp src "out dir/-the image.img"
 	has "$output" "100.00 % rescued"
@@ -618,4 +619,14 @@ map_of() {
 	grep -q $'\033\[1;31m-' out
 	NO_COLOR=1 script -qec "ntt-imager --show x.map" /dev/null </dev/null >out
 	! grep -q $'\033' out || return 1
+}
+
+@test "a gigabyte without one sector is never shown as 100 %" {
+	printf '%s\n' '0x00000000 ? 1' '0x00000000 0x3B9AC800 +' \
+		'0x3B9AC800 0x00000200 -' >x.map
+	expect 0 ntt-imager --show x.map
+	has "$output" "rescued     99.99 %"
+	[[ $output != *100* ]]
+	expect 0 ntt-imager --show --json x.map
+	has "$output" '"share":99.99,"health":"incomplete"'
 }

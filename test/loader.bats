@@ -540,6 +540,23 @@ rec_and_fifo() {
 		WHERE medium_hash = 'carved-1' AND ino = 1" recup_dir.1/f1.jpg
 }
 
+@test "--take-over and --unless-same-as name a medium, and it is there" {
+	mkdir "$T/d" && echo 1 >"$T/d/f"
+	ntt-enum -q --meta "$T/d" $H "$T/a.raw"
+	for option in --take-over --unless-same-as; do
+		expect 1 ntt-loader -q $option nosuch "$T/a.raw" $H
+		has "$stderr" 'the catalogue has no medium "nosuch"'
+		[ "$(sql "SELECT count(*) FROM medium WHERE medium_hash = '$H'
+			AND enum_done IS NOT NULL")" = 0 ]
+	done
+	expect 0 ntt-loader -q --kind directory "$T/a.raw" $H
+	sql "UPDATE medium SET title = 'Box 7' WHERE medium_hash = '$H'"
+	# named as people name it; the same list is nothing new
+	expect 2 ntt-loader --kind directory --unless-same-as "Box 7" \
+		"$T/a.raw" ffff0000ffff0000
+	has "$stderr" "nothing has changed since $H"
+}
+
 @test "wrong usage" {
 	small >"$T/x.raw"
 	expect 64 ntt-loader "$T/x.raw"

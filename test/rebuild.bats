@@ -347,18 +347,24 @@ three_media() {
 	lines "$(newest)" | grep -q "private.[*]"
 	expect 0 ntt-note "$H" --title "Box 7"
 	lines "$(newest)" | grep -q '"title": *"Box 7"'
+	printf 'label,Shelf\nBox 7,"A\n3"\n' >"$T/list.csv"
+	expect 0 ntt-note --import "$T/list.csv"
+	lines "$(newest)" | grep -qF '"inventory": [["Shelf", "A\n3"]]'
+	before=$(newest)
+	expect 0 ntt-note --import "$T/list.csv"
+	[ "$before" = "$(newest)" ]
 	blob=$(sql "SELECT DISTINCT blobid FROM inode JOIN path
 		USING (medium_hash, dev, ino) WHERE path = 'other'")
 	expect 0 ntt-remove -q --yes --content "$blob"
 	lines "$(newest)" >"$T/lines"
 	! grep "$blob" "$T/lines" || return 1
 
-	before=$(sql "SELECT path, exclude_reason, blobid, title FROM medium
+	before=$(sql "SELECT path, exclude_reason, blobid, title, inventory FROM medium
 		JOIN path USING (medium_hash)
 		JOIN inode USING (medium_hash, dev, ino) ORDER BY path")
 	lose
 	expect 0 ntt-rebuild -q 3>&-
-	[ "$before" = "$(sql "SELECT path, exclude_reason, blobid, title FROM medium
+	[ "$before" = "$(sql "SELECT path, exclude_reason, blobid, title, inventory FROM medium
 		JOIN path USING (medium_hash)
 		JOIN inode USING (medium_hash, dev, ino) ORDER BY path")" ]
 }

@@ -265,6 +265,29 @@ right() {
 	done
 }
 
+@test "a directory above what was asked for, left at 0700 by a kill, is repaired" {
+	step_tree
+	chmod 2750 src/d src/d/e
+	ingest src
+	# only g is asked for: d and e are made to hold it
+	stepper count steps ntt-restore -q last:d/e/g out || [ $? = 99 ]
+	modes() {
+		find out -type d -printf '%P %m\n' | sort
+	}
+	modes >want
+	closed=0
+	for ((n = 1; n < $(cat steps); n++)); do
+		rm -rf out
+		stepper kill $n ntt-restore -q last:d/e/g out || [ $? = 137 ]
+		[ -z "$(find out -mindepth 1 -type d -perm 700 2>/dev/null)" ] ||
+			closed=$((closed + 1))
+		expect 0 ntt-restore last:d/e/g out
+		modes | diff want - || { echo "killed at step $n"; return 1; }
+	done
+	! grep -qw 700 want
+	[ "$closed" -gt 2 ]
+}
+
 @test "SIGTERM at every step: no file that is not right is left, exit 143" {
 	step_tree
 	ingest src

@@ -68,7 +68,7 @@ add_work(struct dash_work *sum, const struct dash_work *w)
 static void
 read_medium(struct dash_medium *m, PGresult *res, int row)
 {
-	enum { HASH, NAME, MESSAGE, KIND, SOURCE, HEALTH, PROBLEMS, ADDED,
+	enum { HASH, NAME, MESSAGE, INVENTORY, KIND, SOURCE, HEALTH, PROBLEMS, ADDED,
 		IMAGED, LOADED, COPIED, ARCHIVED, SIZE, INODES, PATHS,
 		MISSING, PLANNED, RANGES, OPEN, CLAIMED, WAITING, ALL, LEFT, BYTES,
 		BYTES_LEFT };
@@ -76,6 +76,7 @@ read_medium(struct dash_medium *m, PGresult *res, int row)
 	m->hash = xstrdup(db_text(res, row, HASH));
 	m->name = db_copy(res, row, NAME);
 	m->message = db_copy(res, row, MESSAGE);
+	m->inventory = db_copy(res, row, INVENTORY);
 	m->kind = db_copy(res, row, KIND);
 	m->source = db_path_value(res, row, SOURCE);
 	m->health = db_copy(res, row, HEALTH);
@@ -310,6 +311,7 @@ dash_catalogue_free(struct dash_catalogue *c)
 		free(m->hash);
 		free(m->name);
 		free(m->message);
+		free(m->inventory);
 		free(m->kind);
 		free(m->source);
 		free(m->health);

@@ -28,7 +28,8 @@ struct dash_queue {
 
 struct dash_medium {
 	char *hash;
-	char *name, *message, *kind, *source, *health, *problems; /* or NULL */
+	char *name, *message, *inventory;	/* or NULL */
+	char *kind, *source, *health, *problems; /* or NULL */
 	enum dash_stage stage;
 	int64_t added, imaged, loaded, copied, archived;	/* 0: not */
 	int64_t size, inodes, paths;	/* -1: unknown */

@@ -289,19 +289,67 @@ health_style(const char *health)
 	}
 }
 
+/* Widths of columns; what a narrow terminal has no room for is 0. */
+struct media_columns {
+	int hash, name, message, added, size, missing;
+};
+
+static int
+take_room(int *more, int width, int least)
+{
+	int n = *more < least ? 0 : *more < width ? *more : width;
+
+	*more -= n;
+	return n;
+}
+
+static struct media_columns
+media_columns(void)
+{
+	int more = screen_columns() - SCREEN_COLUMNS;
+	struct media_columns c = { .hash = 12, .name = 17 };
+
+	c.hash += take_room(&more, 20, 0);
+	c.added = take_room(&more, 11, 11);
+	c.size = take_room(&more, 10, 10);
+	c.missing = take_room(&more, 9, 9);
+	c.name += take_room(&more, 15, 0);
+	c.message = take_room(&more, more, 12);
+	c.name += more;
+	return c;
+}
+
 static void
 draw_medium_line(const struct dash_medium *m, int y, int chosen)
 {
-	int more = screen_columns() - SCREEN_COLUMNS;
-	int hash = 12 + (more > 20 ? 20 : more), x = hash + 2;
-	int name = 17 + (more > 20 ? more - 20 : 0);
+	struct media_columns c = media_columns();
 	enum screen_style style = chosen ? STYLE_CHOSEN : STYLE_PLAIN;
+	struct buf date = BUF_INIT;
+	int x = c.hash + 2;
 
 	if (chosen)
 		screen_fill(y, STYLE_CHOSEN);
-	screen_text(y, 1, hash, style, m->hash);
-	screen_text(y, x, name, style, m->name ? m->name : "");
-	x += name + 1;
+	screen_text(y, 1, c.hash, style, m->hash);
+	screen_text(y, x, c.name, style, m->name ? m->name : "");
+	x += c.name + 1;
+	if (c.message)
+		screen_text(y, x, c.message - 1, style, m->message ?
+		    m->message : "");
+	x += c.message;
+	if (c.added) {
+		dash_put_time(&date, m->added);
+		screen_printf(y, x, c.added - 1, style, "%.10s", date.data);
+		buf_free(&date);
+	}
+	x += c.added;
+	if (c.size)
+		screen_right(y, x, c.size - 1, style, m->size < 0 ? "-" :
+		    bytes((double)m->size));
+	x += c.size;
+	if (c.missing)
+		screen_right(y, x, c.missing - 1, m->missing && !chosen ?
+		    STYLE_WARN : style, grouped((double)m->missing));
+	x += c.missing;
 	screen_text(y, x, 10, m->missing && !chosen ? STYLE_WARN : style,
 	    dash_stage_name(m->stage));
 	screen_text(y, x + 11, 10, chosen ? style : health_style(m->health),
@@ -342,9 +390,8 @@ void
 view_media(struct view *v, const struct dash *d, int y)
 {
 	const struct dash_medium **list;
-	int more = screen_columns() - SCREEN_COLUMNS, top, row;
-	int x = 14 + (more > 20 ? 20 : more);
-	int count, rows = rows_below(y + 1);
+	struct media_columns c = media_columns();
+	int count, top, row, rows = rows_below(y + 1), x = c.hash + 2;
 
 	if (!d->cat)
 		return;
@@ -353,9 +400,21 @@ view_media(struct view *v, const struct dash *d, int y)
 	list = sorted_media(v, d->cat);
 	top = scroll(&v->pages[PAGE_MEDIA].top, &v->pages[PAGE_MEDIA].chosen,
 	    count, rows);
-	screen_text(y, 1, x - 2, STYLE_BOLD, "MEDIUM");
-	screen_printf(y, x, 17, STYLE_BOLD, "NAME (%d)", count);
-	x += 18 + (more > 20 ? more - 20 : 0);
+	screen_text(y, 1, c.hash, STYLE_BOLD, "MEDIUM");
+	screen_printf(y, x, c.name, STYLE_BOLD, "NAME (%d)", count);
+	x += c.name + 1;
+	if (c.message)
+		screen_text(y, x, c.message - 1, STYLE_BOLD, "MESSAGE");
+	x += c.message;
+	if (c.added)
+		screen_text(y, x, c.added - 1, STYLE_BOLD, "ADDED");
+	x += c.added;
+	if (c.size)
+		screen_right(y, x, c.size - 1, STYLE_BOLD, "SIZE");
+	x += c.size;
+	if (c.missing)
+		screen_right(y, x, c.missing - 1, STYLE_BOLD, "MISSING");
+	x += c.missing;
 	screen_text(y, x, 10, STYLE_BOLD, "STATE");
 	screen_text(y, x + 11, 10, STYLE_BOLD, "HEALTH");
 	screen_text(y, x + 22, 10, STYLE_BOLD, "COPIED");
@@ -396,6 +455,8 @@ draw_medium(const struct dash *d, const struct dash_medium *m, int y)
 	screen_text(y++, 1, screen_columns() - 2, STYLE_BOLD, m->hash);
 	labelled(&y, "name", m->name ? m->name : "-");
 	labelled(&y, "message", m->message ? m->message : "-");
+	if (m->inventory)
+		labelled(&y, "inventory", m->inventory);
 	buf_printf(&b, "%s %s", m->kind ? m->kind : "-",
 	    m->source ? quoted(m->source) : "");
 	labelled(&y, "source", b.data);

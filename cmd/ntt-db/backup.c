@@ -46,6 +46,16 @@ read_back(int fd)
 	return status;
 }
 
+/* 1 and errno: another program failed to write, and this is why. */
+static int
+no_room(int fd)
+{
+	static const char block[1 << 16];
+
+	return lseek(fd, 0, SEEK_END) >= 0 &&
+	    write_all(fd, block, sizeof block) < 0;
+}
+
 int
 backup(const char *url, const char *file)
 {
@@ -58,7 +68,7 @@ backup(const char *url, const char *file)
 	struct stat st;
 	int status;
 
-	if (tempfile_open(&t, file) < 0)
+	if (tempfile_open_output(&t, file) < 0)
 		die_errno("could not make %s: %m", quoted(file));
 	/* it has every name of every medium */
 	if (fchmod(t.fd, 0600) < 0)
@@ -67,6 +77,8 @@ backup(const char *url, const char *file)
 	io.in = SPAWN_NULL;
 	io.out = t.fd;
 	status = run(argv, &io);
+	if (status != EXIT_DONE && no_room(t.fd))
+		die_errno("could not write %s: %m", quoted(file));
 	if (status != EXIT_DONE)
 		explain(argv[0], status);
 	else

@@ -27,16 +27,21 @@
 #include "sql/statements.h"
 #include "backup.h"
 #include "index.h"
+#include "known.h"
 
 static int json, private, rebuild;
+static const char *as, *forget;
 
 static const struct prog_option options[] = {
-	{ 0, "json", NULL, "print status and check as JSON", OPT_FLAG(&json) },
+	{ 0, "json", NULL, "print status, check and known as JSON", OPT_FLAG(&json) },
 	{ 0, "private", NULL, "init: what is stored is for owner and group alone",
 		OPT_FLAG(&private) },
 	{ 0, "rebuild", NULL,
 		"init: beside a store that is full, for ntt-rebuild",
 		OPT_FLAG(&rebuild) },
+	{ 0, "as", "NAME", "known: what the list is called",
+		OPT_TEXT(&as) },
+	{ 0, "forget", "NAME", "known: drop this list", OPT_TEXT(&forget) },
 	OPT_END
 };
 
@@ -46,6 +51,7 @@ static const struct prog prog = {
 	"    adopt | index\n"
 	"[options] backup FILE | restore FILE\n"
 	"[options] relocate OLD NEW\n"
+	"[--as NAME] known [FILE]\n"
 	"psql [ARGUMENT ...]",
 	"Keep the catalogue: schema, checks, and a private PostgreSQL"
 };
@@ -511,18 +517,32 @@ index_all(void)
 	return status;
 }
 
+static int
+known(void)
+{
+	const char *file = prog_operand(1);
+
+	if (as && !file)
+		die_usage("--as needs the file of the list");
+	if (forget && file)
+		die_usage("--forget takes the name of a list, and no file");
+	return file ? known_add(file, as) : forget ? known_forget(forget) :
+	    known_show(json);
+}
+
 static const char *const verbs[] = {
 	"init", "start", "stop", "status", "url", "migrate", "check", "adopt",
-	"index", "backup", "restore", "relocate", "psql",
+	"index", "known", "backup", "restore", "relocate", "psql",
 	NULL
 };
 static const struct {
 	int (*run)(void);
-	int operands;
+	int operands, more;
 } commands[] = {
-	{ init, 0 }, { start, 0 }, { stop, 0 }, { status, 0 }, { url, 0 },
-	{ migrate, 0 }, { check, 0 }, { adopt, 0 },
-	{ index_all, 0 }, { back_up, 1 }, { restore, 1 }, { relocate, 2 }
+	{ init, 0, 0 }, { start, 0, 0 }, { stop, 0, 0 }, { status, 0, 0 },
+	{ url, 0, 0 }, { migrate, 0, 0 }, { check, 0, 0 }, { adopt, 0, 0 },
+	{ index_all, 0, 0 }, { known, 0, 1 }, { back_up, 1, 0 },
+	{ restore, 1, 0 }, { relocate, 2, 0 }
 };
 
 int
@@ -538,10 +558,12 @@ main(int argc, char **argv)
 	if ((private || rebuild) && verb != 0)
 		die_usage("--%s goes with init",
 		    private ? "private" : "rebuild");
+	if ((as || forget) && strcmp(verbs[verb], "known"))
+		die_usage("--%s goes with known", as ? "as" : "forget");
 	prog_config();
 	if (verb == sizeof commands / sizeof commands[0])
 		return psql(prog_operand_vector() + 1);
 	prog_operands(1 + commands[verb].operands,
-	    1 + commands[verb].operands);
+	    1 + commands[verb].operands + commands[verb].more);
 	return commands[verb].run();
 }

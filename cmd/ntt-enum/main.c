@@ -677,7 +677,7 @@ open_output(void)
 		job.writer.stop = sig_caught;
 		return;
 	}
-	if (tempfile_open(&job.file, job.output) < 0)
+	if (tempfile_open_output(&job.file, job.output) < 0)
 		die_errno("could not create %s: %m", quoted(job.output));
 	raw_writer_init(&job.writer, job.file.fd, tee);
 	job.writer.stop = sig_caught;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/config.h"
 #include "base/diag.h"
 #include "base/fsutil.h"
 #include "base/medium_files.h"
@@ -275,8 +276,8 @@ imager_files_open(struct imager_files *f, uint64_t size, char **error)
 	int status = check_names(f, error);
 
 	*error = status == EXIT_DONE ? NULL : *error;
-	if (status == EXIT_DONE && (make_parents(f->image) < 0 ||
-	    make_parents(f->map) < 0))
+	if (status == EXIT_DONE && (config_make_parents(f->image) < 0 ||
+	    config_make_parents(f->map) < 0))
 		status = could_not(error, "make the directory of", f->image);
 	if (status == EXIT_DONE)
 		status = check_planted(f, error);

@@ -606,7 +606,7 @@ write_svg(const struct mapfile *m)
 	struct tempfile t;
 
 	map_svg(&b, m, SVG_COLUMNS, SVG_ROWS, "map");
-	if (tempfile_open(&t, opt.svg) < 0)
+	if (tempfile_open_output(&t, opt.svg) < 0)
 		die_errno("could not write %s: %m", quoted(opt.svg));
 	if (write_all(t.fd, b.data, b.len) < 0 || tempfile_commit(&t) < 0)
 		die_errno("could not write %s: %m", quoted(opt.svg));

@@ -172,6 +172,13 @@ lock_held(const char *holder)
 	    *holder ? holder : "another session");
 }
 
+/* The hash of the medium of an option, named as people name one. */
+static const char *
+state_before(const char *name)
+{
+	return name ? medium_named_hash(job.load.db, name) : NULL;
+}
+
 static void
 open_catalogue(void)
 {
@@ -183,7 +190,8 @@ open_catalogue(void)
 	if (rc > 0)
 		lock_held(holder.data ? holder.data : "");
 	job.load.blocked = on_blocked;
-	job.load.take_over = job.take_over;
+	job.unless_same = state_before(job.unless_same);
+	job.load.take_over = state_before(job.take_over);
 	job.load.merge = job.add ? LOAD_ADD : job.refresh ? LOAD_REFRESH :
 	    LOAD_REPLACE;
 	buf_free(&holder);
@@ -663,11 +671,14 @@ load(void)
 	job.intake.wants_listing = job.unless_same ||
 	    (job.kind && !strcmp(job.kind, "directory"));
 	read_input();
-	refuse_same();
-	if (!job.streamed)
+	if (!job.streamed) {
+		refuse_same();
 		begin_late();
+	}
 	if (load_paths_done(&job.load) < 0)
 		load_failed("load paths");
+	if (job.streamed)
+		refuse_same();	/* now that its paths are not on their way */
 	if (intake_judge(&job.intake) < 0 || intake_inodes(&job.intake) < 0)
 		intake_failed();
 	finish_load();

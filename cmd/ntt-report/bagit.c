@@ -134,7 +134,7 @@ begin(struct making *m)
 	if (lstat(m->final, &st) == 0)
 		return fail(m, EXIT_REFUSED, xasprintf("%s is there already",
 		    quoted(m->final)));
-	if (make_parents(m->partial) < 0)
+	if (config_make_parents(m->partial) < 0)
 		return fail_errno(m, "make the parents of", m->partial);
 	if (mkdir(m->partial, 0755) < 0 && errno != EEXIST)
 		return fail_errno(m, "make", m->partial);

@@ -6,7 +6,9 @@
 
 #include "base/num.h"
 #include "catalogue/db.h"
+#include "catalogue/inventory.h"
 #include "page/page.h"
+#include "known.h"
 
 enum { MATRIX = 24 };		/* rows and columns that a page can show */
 
@@ -76,6 +78,29 @@ put_missing(struct buf *b, const struct overlap *o, size_t i)
 	    num_grouped(n));
 }
 
+/* The message, and what an inventory has of it. */
+static void
+put_note(struct buf *b, const struct overlap *o, size_t i)
+{
+	const char *message = cell(o, i, OVERLAP_MESSAGE);
+	struct inventory all;
+	size_t n;
+
+	if (*message) {
+		buf_puts(b, " <br>");
+		page_text(b, message);
+	}
+	inventory_read(&all, db_text_null(o->media, (int)i,
+	    OVERLAP_INVENTORY));
+	for (n = 0; n < all.count; n++) {
+		buf_puts(b, " <br>");
+		page_text(b, all.item[n].name);
+		buf_puts(b, ": ");
+		page_text(b, all.item[n].value);
+	}
+	inventory_free(&all);
+}
+
 static void
 put_medium(struct buf *b, const struct overlap *o, size_t i, int links)
 {
@@ -88,6 +113,7 @@ put_medium(struct buf *b, const struct overlap *o, size_t i, int links)
 	put_name(b, o, i, links);
 	buf_printf(b, " <br><code class=\"id\">%s</code>", cell(o, i,
 	    OVERLAP_HASH));
+	put_note(b, o, i);
 	page_cell_begin(b, 0);
 	page_text(b, cell(o, i, OVERLAP_STATE));
 	buf_printf(b, " <br><time>%s</time>", cell(o, i, OVERLAP_ADDED));
@@ -235,7 +261,7 @@ put_overlap(struct buf *b, const struct overlap *o, int links)
 }
 
 void
-report_collection(struct buf *b, const struct overlap *o,
+report_collection(struct buf *b, PGconn *db, const struct overlap *o,
     const struct copies *c, const char *when, int links)
 {
 	static const char title[] = "The collection";
@@ -249,5 +275,6 @@ report_collection(struct buf *b, const struct overlap *o,
 	else
 		buf_puts(b, "<p>There are no media yet.</p>\n");
 	put_overlap(b, o, links);
+	report_known(b, db, NULL);
 	page_end(b, when);
 }

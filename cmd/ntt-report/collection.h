@@ -7,7 +7,7 @@
 #include "overlap.h"
 
 /* when: of the catalogue; links: to <hash>.html of every medium. */
-void report_collection(struct buf *b, const struct overlap *o,
+void report_collection(struct buf *b, PGconn *db, const struct overlap *o,
 	const struct copies *c, const char *when, int links);
 
 #endif

@@ -9,6 +9,7 @@
 #include "catalogue/db.h"
 #include "page/page.h"
 #include "chart.h"
+#include "known.h"
 
 /* What is where, in words: a type letter and its plural. */
 static const struct {
@@ -284,7 +285,8 @@ put_copies(struct report *r)
 void
 report_medium(struct report *r)
 {
-	const char *human = report_column(r, REPORT_HUMAN);
+	const char *title = report_column(r, REPORT_TITLE);
+	const char *human = title ? title : report_column(r, REPORT_HUMAN);
 	struct buf *page = r->out, sections = BUF_INIT;
 
 	if (!human || !*human)
@@ -300,6 +302,8 @@ report_medium(struct report *r)
 	report_damage(r);
 	report_remarks(r);
 	report_contents(r);
+	if (r->loaded)
+		report_known(r->out, r->db, r->medium);
 	report_duplicates(r);
 	report_exclusions(r);
 	r->out = page;

@@ -3,9 +3,11 @@
  * a medium in the formats of forensics and archives.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -81,7 +83,7 @@ write_page(const struct buf *page, const char *file)
 		fwrite(page->data, 1, page->len, stdout);
 		return;
 	}
-	if (tempfile_open(&t, file) < 0 ||
+	if (tempfile_open_output(&t, file) < 0 ||
 	    write_all(t.fd, page->data, page->len) < 0 ||
 	    tempfile_commit(&t) < 0)
 		die_errno("could not write %s: %m", quoted(file));
@@ -142,12 +144,13 @@ report_on_collection(void)
 	if (copies_read(&copies, db, NULL) < 0)
 		db_die("could not count the copies");
 	if (many) {
-		if (make_dirs(opt.output) < 0)
+		if (config_make_parents(opt.output) < 0 ||
+		    (mkdir(opt.output, 0755) < 0 && errno != EEXIST))
 			die_errno("could not make %s: %m", quoted(opt.output));
 		write_media(o, &copies, opt.output);
 		file = path_join(opt.output, "index.html");
 	}
-	report_collection(&page, o, &copies, when, many);
+	report_collection(&page, db, o, &copies, when, many);
 	write_page(&page, many ? file : opt.output);
 	overlap_free(o);
 	copies_free(&copies);
@@ -198,7 +201,7 @@ export_medium(const char *name)
 	int rc, bad;
 
 	if (opt.output) {
-		if (tempfile_open(&t, opt.output) < 0 ||
+		if (tempfile_open_output(&t, opt.output) < 0 ||
 		    !(out = fdopen(dup(t.fd), "w")))
 			die_errno("could not write %s: %m",
 			    quoted(opt.output));

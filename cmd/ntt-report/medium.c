@@ -14,6 +14,7 @@
 #include "base/medium_files.h"
 #include "base/num.h"
 #include "catalogue/db.h"
+#include "catalogue/inventory.h"
 #include "catalogue/medium.h"
 #include "image/map_svg.h"
 #include "page/markup.h"
@@ -252,6 +253,20 @@ put_path_fact(struct report *r, const char *term, enum report_column c)
 	free(path);
 }
 
+static void
+put_inventory(struct report *r)
+{
+	struct inventory all;
+	size_t i;
+
+	inventory_read(&all, report_column(r, REPORT_INVENTORY));
+	for (i = 0; i < all.count; i++) {
+		page_term(r->out, all.item[i].name);
+		page_text(r->out, all.item[i].value);
+	}
+	inventory_free(&all);
+}
+
 void
 report_identity(struct report *r)
 {
@@ -264,8 +279,10 @@ report_identity(struct report *r)
 	page_term(b, "Hash");
 	buf_printf(b, "<code>%s</code>", r->medium);
 	put_fact(r, "Hash version", REPORT_HASH_VERSION);
+	put_fact(r, "Title", REPORT_TITLE);
 	put_fact(r, "Name", REPORT_HUMAN);
 	put_fact(r, "Message", REPORT_MESSAGE);
+	put_inventory(r);
 	put_fact(r, "Kind", REPORT_KIND);
 	put_fact(r, "Model", REPORT_MODEL);
 	put_fact(r, "Serial number", REPORT_SERIAL);

@@ -35,7 +35,7 @@ struct overlap {
 
 enum overlap_column { OVERLAP_HASH, OVERLAP_HUMAN, OVERLAP_STATE,
 	OVERLAP_HEALTH, OVERLAP_SIZE, OVERLAP_ADDED, OVERLAP_DAMAGED,
-	OVERLAP_LOADED, OVERLAP_MISSING };
+	OVERLAP_LOADED, OVERLAP_MISSING, OVERLAP_MESSAGE, OVERLAP_INVENTORY };
 
 /* Inside a transaction with one snapshot.  0, or -1 with db_error(). */
 int overlap_load(struct overlap *o, PGconn *db);

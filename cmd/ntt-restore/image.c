@@ -107,7 +107,7 @@ extract(int archive, const struct archive_member *member, const char *path,
 		    "it)", quoted(path));
 		return EXIT_FAILED;
 	}
-	if (tempfile_open(&t, path) < 0)
+	if (tempfile_open_output(&t, path) < 0)
 		die_errno("could not write %s: %m", quoted(path));
 	out.fd = t.fd;
 	blake3_hasher_init(&out.hasher);

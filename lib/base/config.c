@@ -395,3 +395,28 @@ config_all_default(void)
 			return 0;
 	return 1;
 }
+
+int
+config_make_parents(const char *path)
+{
+	static const enum config_key roots[] = { CONFIG_HOME,
+		CONFIG_IMAGE_ROOT, CONFIG_RAW_ROOT, CONFIG_BYHASH_ROOT,
+		CONFIG_ARCHIVED_ROOT, CONFIG_ARCHIVE_ROOT, CONFIG_MOUNT_ROOT,
+		CONFIG_LOG_DIR, CONFIG_RUN_DIR };
+	char *absolute = path_absolute(path);
+	size_t i, len;
+	int rc = 0;
+
+	for (i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+		const char *root = config_get(roots[i]);
+
+		len = root ? strlen(root) : 0;
+		if (len == 0 || strncmp(absolute, root, len) ||
+		    absolute[len] != '/')
+			continue;
+		rc = make_parents(absolute);
+		break;
+	}
+	free(absolute);
+	return rc;
+}

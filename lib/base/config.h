@@ -50,6 +50,13 @@ int config_private_cluster(void);
 /* Nothing was set anywhere. */
 int config_all_default(void);
 
+/*
+ * The directories of an output that a person may have named: made below the
+ * roots, and nowhere else, because a name that was mistyped makes no directory.
+ * 0, or -1 with errno.
+ */
+int config_make_parents(const char *path);
+
 /* Sets a value as a flag would, for this process and its children. */
 void config_set(enum config_key key, const char *value);
 

@@ -378,8 +378,11 @@ prog_operands(int min, int max)
 {
 	int n = prog_operand_count();
 
+	/* of several forms the first */
 	if (n < min)
-		die_usage(n ? "too few operands" : "an operand is missing");
+		die_usage("%s: %s %.*s", n ? "too few operands" :
+		    "an operand is missing", self->name,
+		    (int)strcspn(self->usage, "\n"), self->usage);
 	if (max >= 0 && n > max)
 		die_usage("unexpected operand %s", quoted(prog_operand(max)));
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/config.h"
 #include "base/fsutil.h"
 #include "base/unique.h"
 
@@ -130,14 +131,15 @@ may_be_replaced(const char *path)
 	return 0;
 }
 
-int
-tempfile_open(struct tempfile *t, const char *path)
+static int
+open_beside(struct tempfile *t, const char *path,
+    int (*parents)(const char *path))
 {
 	static int registered;
 	char *dir;
 
 	t->fd = -1;
-	if (!may_be_replaced(path) || make_parents(path) < 0)
+	if (!may_be_replaced(path) || parents(path) < 0)
 		return -1;
 	dir = path_directory(path);
 	t->temporary = NULL;
@@ -163,6 +165,18 @@ tempfile_open(struct tempfile *t, const char *path)
 		registered = 1;
 	}
 	return 0;
+}
+
+int
+tempfile_open(struct tempfile *t, const char *path)
+{
+	return open_beside(t, path, make_parents);
+}
+
+int
+tempfile_open_output(struct tempfile *t, const char *path)
+{
+	return open_beside(t, path, config_make_parents);
 }
 
 /* rename(2) replaces what is there and linkat(2) does not: link, rename. */

@@ -22,6 +22,8 @@ struct tempfile {
  * something that is no file has the name, and below /dev.
  */
 int tempfile_open(struct tempfile *t, const char *path);
+/* For a name that a person may have typed: see config_make_parents(). */
+int tempfile_open_output(struct tempfile *t, const char *path);
 /* Durable under its final name, replacing what was there; closes fd. */
 int tempfile_commit(struct tempfile *t);
 void tempfile_abort(struct tempfile *t);	/* also fine when not open */

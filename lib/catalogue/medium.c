@@ -11,7 +11,7 @@
 #include "catalogue/db.h"
 #include "sql/statements.h"
 
-enum { SHORTEST_PREFIX = 4, LONGEST_HASH = 64 };
+enum { SHORTEST_PREFIX = 4, SURE_PREFIX = 8, LONGEST_HASH = 64 };
 
 /* The columns of the statement "medium" of sql/catalogue.sql. */
 enum column {
@@ -19,7 +19,7 @@ enum column {
 	ARCHIVE_PATH, HEALTH, FS_TYPE, ADDED_AT, IMAGED_AT, ENUM_DONE,
 	COPY_DONE, ARCHIVED_AT, NAME_BASE, FINGERPRINT, FINGERPRINT_FILE,
 	ROOT, LISTING, LISTED_AT, FOLLOWS, STATE_NUMBER, SIZE_BYTES, RECORDS,
-	RESTRICTED
+	RESTRICTED, INVENTORY
 };
 
 static int64_t
@@ -58,6 +58,7 @@ medium_get(PGconn *db, const char *hash, struct medium *m)
 		m->listing = db_copy(res, 0, LISTING);
 		m->listed_at = db_copy(res, 0, LISTED_AT);
 		m->follows = db_copy(res, 0, FOLLOWS);
+		m->inventory = db_copy(res, 0, INVENTORY);
 		m->state_number = (int)number(res, STATE_NUMBER);
 		m->size = number(res, SIZE_BYTES);
 		m->records = number(res, RECORDS);
@@ -75,7 +76,7 @@ medium_free(struct medium *m)
 		m->health, m->fs_type, m->added_at, m->imaged_at,
 		m->enum_done, m->copy_done, m->archived_at, m->name_base,
 		m->fingerprint, m->fingerprint_file, m->root, m->listing,
-		m->listed_at, m->follows };
+		m->listed_at, m->follows, m->inventory };
 	size_t i;
 
 	for (i = 0; i < sizeof strings / sizeof strings[0]; i++)
@@ -190,20 +191,41 @@ by_date(PGconn *db, const char *name, char *hashes[MEDIUM_CANDIDATES])
 	    hashes);
 }
 
-int
-medium_find(PGconn *db, const char *name, char *hashes[MEDIUM_CANDIDATES])
+typedef int way(PGconn *db, const char *name, char **hashes);
+
+/* The first of the ways that finds any. */
+static int
+find(PGconn *db, const char *name, char **hashes, way *const *ways)
 {
-	static int (*const ways[])(PGconn *, const char *, char **) = {
-		by_hash, by_title, by_prefix, by_path, by_message, by_date
-	};
-	size_t i;
 	int n = 0;
 
 	if (!*name || !utf8_valid(name, strlen(name)))
 		return strchr(name, '/') ? by_path(db, name, hashes) : 0;
-	for (i = 0; n == 0 && i < sizeof ways / sizeof ways[0]; i++)
-		n = ways[i](db, name, hashes);
+	for (; n == 0 && *ways; ways++)
+		n = (*ways)(db, name, hashes);
 	return n;
+}
+
+int
+medium_find(PGconn *db, const char *name, char *hashes[MEDIUM_CANDIDATES])
+{
+	static way *const ways[] = {
+		by_hash, by_title, by_prefix, by_path, by_message, by_date,
+		NULL
+	};
+
+	return find(db, name, hashes, ways);
+}
+
+int
+medium_find_exact(PGconn *db, const char *name,
+    char *hashes[MEDIUM_CANDIDATES])
+{
+	static way *const ways[] = { by_hash, by_title, by_path, NULL };
+	int n = find(db, name, hashes, ways);
+
+	return n == 0 && strlen(name) >= SURE_PREFIX ?
+	    by_prefix(db, name, hashes) : n;
 }
 
 static void

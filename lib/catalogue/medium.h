@@ -29,6 +29,7 @@ struct medium {
 	char *added_at, *imaged_at, *enum_done, *copy_done, *archived_at;
 	char *name_base, *fingerprint, *fingerprint_file;
 	char *root, *listing, *listed_at, *follows;
+	char *inventory;		/* catalogue/inventory.h */
 	int state_number;
 	int restricted;			/* shown where it is named */
 	int64_t size;			/* bytes, -1 unknown */
@@ -50,6 +51,14 @@ int medium_has_image(const struct medium *m);
  */
 enum { MEDIUM_CANDIDATES = 10 };
 int medium_find(PGconn *db, const char *name,
+	char *hashes[MEDIUM_CANDIDATES]);
+
+/*
+ * The same for names out of a table that nobody looks at while it is read: no
+ * words of messages, not "last", and eight digits or more of a hash, so that
+ * the disk "1984" of a list is not the medium whose hash begins so.
+ */
+int medium_find_exact(PGconn *db, const char *name,
 	char *hashes[MEDIUM_CANDIDATES]);
 
 /*

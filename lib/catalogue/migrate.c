@@ -21,6 +21,7 @@ static const char *const steps[DB_SCHEMA_VERSION] = {
 	sqltext_0012,
 	sqltext_0013,
 	sqltext_0014,
+	sqltext_0015,
 };
 
 int

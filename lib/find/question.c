@@ -36,6 +36,8 @@ question_options(struct question *q)
 		    quoted(q->hash));
 	if (q->hash && q->same_as)
 		die_usage("--hash and --same-as exclude each other");
+	if (q->known && q->not_known)
+		die_usage("--known and --not-known exclude each other");
 	if (q->fact && (!*q->fact || *q->fact == '='))
 		die_usage("--fact needs a name, not %s", quoted(q->fact));
 }
@@ -88,6 +90,20 @@ read_copies(struct question *q, PGconn *db)
 	q->tests.copies = 1;
 	free(fewest);
 	free(most);
+}
+
+/* What a list knows is found once, for all media. */
+static void
+read_known(struct question *q, PGconn *db)
+{
+	const char *list = q->known ? q->known : q->not_known;
+
+	if (!known_recall(&q->list, db, list)) {
+		known_compare(&q->list, db, list);
+		if (db_commit(db) < 0)
+			db_die("could not compare %s", quoted(list));
+	}
+	q->tests.known = q->known ? 1 : -1;
 }
 
 static char *
@@ -209,6 +225,8 @@ question_read(struct question *q, PGconn *db)
 		read_size(q);
 	if (q->copies)
 		read_copies(q, db);
+	if (q->known || q->not_known)
+		read_known(q, db);
 	if (q->newer)
 		q->tests.newer = read_date(db, "--newer", q->newer);
 	if (q->older)
@@ -258,7 +276,7 @@ read_names(const struct question *q, PGconn *db, const char *under,
 	const struct tests *t = &q->tests;
 
 	if (q->names.count == 0 || t->needs || t->blob || t->words ||
-	    t->fact || t->damaged)
+	    t->fact || t->known || t->damaged)
 		return 0;
 	if (search_paths(db, asked.medium, under, collect, hits) < 0)
 		db_die("could not search %s", asked.medium);
@@ -281,6 +299,7 @@ ask_medium(const struct question *q, PGconn *db, const char *under,
 	t.hits = hits;
 	if ((!none && search_entries(db, asked.medium, &t, hold_name) < 0) ||
 	    (t.missing && !t.blob && !t.damaged && !t.words && !t.fact &&
+	    !t.known &&
 	    search_omissions(db, asked.medium, &t, hold_name) < 0))
 		db_die("could not search %s", asked.medium);
 	lookup_hits_free(&read);
@@ -386,7 +405,8 @@ question_ask(struct question *q, PGconn *db,
 	struct unknown unknown = { 0, 0, 0, 0 };
 	uint64_t left = 0, hidden = 0, was_read = 0;
 	/* named streams are asked, too, and the index has no names of them */
-	int by_content = q->tests.blob || q->tests.words || q->tests.fact;
+	int by_content = q->tests.blob || q->tests.words || q->tests.fact ||
+	    q->tests.known;
 	struct lookup lookup;
 	int row;
 
@@ -438,5 +458,8 @@ question_ask(struct question *q, PGconn *db,
 		say("%s restricted %s not searched; -m MEDIUM searches one",
 		    num_grouped(hidden), hidden == 1 ? "medium was" :
 		    "media were");
+	if (q->tests.known)
+		left += (uint64_t)known_say_left(&q->list, q->known ?
+		    q->known : q->not_known);
 	return left + say_unknown(q, &unknown);
 }

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/prog.h"
+#include "find/known.h"
 #include "find/match.h"
 #include "find/search.h"
 
@@ -31,11 +32,12 @@ struct question {
 	struct option_list patterns;
 	const char *medium, *message, *types, *mime, *size, *copies, *newer;
 	const char *older;
-	const char *hash, *same_as, *words, *fact;
+	const char *hash, *same_as, *words, *fact, *known, *not_known;
 	struct matcher names;
 	struct tests tests;
 	int restricted;		/* such media too, without being named */
 	/* private: where to look; of no medium: in all of them */
+	struct known list;
 	struct question_scope *scopes;
 	size_t scope_count;
 };
@@ -60,6 +62,10 @@ struct question {
 		OPT_TEXT(&(q).words) }, \
 	{ 0, "fact", "NAME[=TEXT]", "only contents that ntt-each has this of", \
 		OPT_TEXT(&(q).fact) }, \
+	{ 0, "known", "LIST", "only contents that a list has (a file of " \
+		"hashes, or one of ntt-db known)", OPT_TEXT(&(q).known) }, \
+	{ 0, "not-known", "LIST", "only contents that it does not have", \
+		OPT_TEXT(&(q).not_known) }, \
 	{ 0, "size", "N", "only this size, +N larger, -N smaller", \
 		OPT_TEXT(&(q).size) }, \
 	{ 0, "newer", "DATE", "only changed at or after this", \

@@ -71,6 +71,12 @@ search_copies(PGconn *db, const char *fewest, const char *most)
 /* One condition more, for who asks for copies: others need no table. */
 static const char and_copies[] =
     " AND %c.blobid IN (SELECT blobid FROM find_copies)";
+/* And for who has a list of known contents. */
+static const char and_known[] =
+    " AND %c.blobid IN (SELECT blobid FROM known_blob WHERE known)";
+static const char and_not_known[] =
+    " AND %1$c.blobid IS NOT NULL AND NOT EXISTS (SELECT FROM known_blob k "
+    "WHERE k.blobid = %1$c.blobid AND k.known)";
 /* And for who knows candidates. */
 static const char and_hits[] =
     " AND (p.dir, p.path) IN (SELECT * FROM unnest($16::bigint[], "
@@ -90,7 +96,9 @@ ask_all(PGconn *db, const char *statement, char table, const char *medium,
 		t->words, t->fact, t->fact_text
 	};
 	char *copies = t->copies ? xasprintf(and_copies, table) : xstrdup("");
-	char *sql = xasprintf("%s%s%s", statement, copies,
+	char *known = t->known > 0 ? xasprintf(and_known, table) :
+	    t->known < 0 ? xasprintf(and_not_known, table) : xstrdup("");
+	char *sql = xasprintf("%s%s%s%s", statement, copies, known,
 	    t->hits ? and_hits : "");
 	int n = PARAMS - 2, rc;
 
@@ -104,6 +112,7 @@ ask_all(PGconn *db, const char *statement, char table, const char *medium,
 	rc = ask(db, sql, medium, n, params, lengths, formats, take);
 	free(sql);
 	free(copies);
+	free(known);
 	return rc;
 }
 
@@ -112,7 +121,8 @@ needs_inodes(const struct tests *t)
 {
 	return !t->paths_only || t->types || t->mime || t->smallest ||
 	    t->largest || t->newer || t->older || t->blob || t->words ||
-	    t->fact || t->damaged || t->missing || t->only_here || t->copies;
+	    t->fact || t->damaged || t->missing || t->only_here ||
+	    t->copies || t->known;
 }
 
 static int
@@ -137,7 +147,7 @@ search_entries(PGconn *db, const char *medium, const struct tests *t,
 	if (t->hits && !needs_inodes(t))
 		return ask_listed(db, medium, t, take);
 	rc = ask_all(db, sql_find_entries, 'i', medium, t, take);
-	if (rc == 0 && (t->blob || t->words || t->fact))
+	if (rc == 0 && (t->blob || t->words || t->fact || t->known))
 		rc = ask_all(db, sql_find_streams, 's', medium, t, take);
 	return rc;
 }

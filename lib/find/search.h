@@ -23,6 +23,7 @@ struct tests {
 	const char *fact, *fact_text;	/* tool of content_fact; bytea */
 	int damaged, missing, only_here;
 	int copies;		/* only those of search_copies() */
+	int known;		/* 1: only those that known_blob knows; -1: not */
 	/* only these paths; NULL: all.  Not const: it is made a parameter. */
 	struct lookup_hits *hits;
 	/*

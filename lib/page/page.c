@@ -186,7 +186,9 @@ page_term(struct buf *b, const char *term)
 {
 	if (at.term)
 		buf_puts(b, "</dd></div>");
-	buf_printf(b, "\n<div><dt>%s</dt><dd>", term);
+	buf_puts(b, "\n<div><dt>");
+	page_text(b, term);
+	buf_puts(b, "</dt><dd>");
 	at.term = 1;
 }
 
