@@ -38,15 +38,39 @@ WHERE
 	AND state = 'good'
 	AND coalesce(last_checked, created_at) > now() - $2::double precision * interval '1 day';
 
--- Blob $1 was read and is right.  One that is marked has to be healed before.
+-- Blobs $1 were read and are right.  Those that are marked have to be healed
+-- before.  One without a row is on its way to one: another copier has stored it.
 PREPARE copier_checked AS
-UPDATE
-	blobs
-SET
-	last_checked = now()
+WITH read AS MATERIALIZED (
+	SELECT
+		blobid,
+		size,
+		state
+	FROM
+		blobs
+	WHERE
+		blobid = ANY ($1::text[])
+	ORDER BY
+		blobid
+	FOR NO KEY UPDATE
+),
+noted AS (
+	UPDATE
+		blobs b
+	SET
+		last_checked = now()
+	FROM
+		read r
+	WHERE
+		b.blobid = r.blobid
+		AND r.state = 'good')
+SELECT
+	blobid,
+	size
+FROM
+	read
 WHERE
-	blobid = $1
-	AND state = 'good';
+	state <> 'good';
 
 -- What time it is, and the blobs that are not good.  The first row is of no
 -- blob.

@@ -155,29 +155,44 @@ heal(struct doubt *d, struct heal_item *items, size_t count)
 }
 
 /*
- * A blob was read and is right.  If it is marked all the same, whoever healed it
- * was killed before all trees had the new file.
+ * These blobs were read and are right.  If one is marked all the same, whoever
+ * healed it was killed before all trees had the new file.  0, or -1.
  */
 static int
-note_right(struct doubt *d, const char *id, uint64_t size)
+note_right(struct doubt *d, struct pgarray *ids)
 {
-	struct heal_item item = { .size = size, .temp = { .fd = -1 } };
-	PGresult *res = db_query(d->heal.db, sql_copier_checked, id);
-	int noted;
+	const char *params[1];
+	int lengths[1], formats[] = { 1 }, rows, i, rc;
+	struct heal_item *marked;
+	PGresult *res;
 
+	if (ids->count == 0)
+		return 0;
+	params[0] = pgarray_param(ids, &lengths[0]);
+	res = db_check(d->heal.db, db_exec_params(d->heal.db,
+	    sql_copier_checked, 1, NULL, params, lengths, formats, 0));
 	if (!res)
 		return database_failed(d);
-	noted = strcmp(PQcmdTuples(res), "0") != 0;
+	rows = PQntuples(res);
+	marked = xcalloc((size_t)rows + 1, sizeof *marked);
+	for (i = 0; i < rows; i++) {
+		snprintf(marked[i].id, sizeof marked[i].id, "%s",
+		    db_text(res, i, 0));
+		marked[i].size = (uint64_t)db_int(res, i, 1);
+		marked[i].temp.fd = -1;
+	}
 	PQclear(res);
-	if (noted)
-		return 1;
-	memcpy(item.id, id, sizeof item.id);
-	return heal(d, &item, 1) < 0 ? -1 : 1;
+	rc = rows > 0 ? heal(d, marked, (size_t)rows) : 0;
+	free(marked);
+	return rc;
 }
 
-/* Reads the blob: 1 right, 0 wrong, and then marked; -1 with errno. */
+/*
+ * Reads the blob: 1 right, and added to those, 0 wrong, and then marked; -1
+ * with errno.
+ */
 static int
-look(struct doubt *d, const char *id, uint64_t size)
+look(struct doubt *d, const char *id, struct pgarray *right)
 {
 	uint64_t ino = heal_ino(d->heal.store, id);
 	int err;
@@ -185,7 +200,10 @@ look(struct doubt *d, const char *id, uint64_t size)
 
 	if (state == STORE_GOOD) {
 		d->checked++;
-		return note_right(d, id, size);
+		/* whoever has named it may not have synced it yet */
+		store_note_name(d->heal.store, id);
+		pgarray_text(right, id);
+		return 1;
 	}
 	if (state == STORE_UNREADABLE && exit_for_errno(err) == EXIT_AGAIN) {
 		errno = err;
@@ -223,8 +241,8 @@ take_bytes(struct doubt *d, const struct doubt_item *q,
 }
 
 static int
-answer(struct doubt *d, const PGresult *trusted, struct heal_item *wrong,
-    size_t *wrong_count)
+answer(struct doubt *d, const PGresult *trusted, struct pgarray *right,
+    struct heal_item *wrong, size_t *wrong_count)
 {
 	size_t i;
 	int rc;
@@ -235,7 +253,7 @@ answer(struct doubt *d, const PGresult *trusted, struct heal_item *wrong,
 		if (is_settled(d, q->id))
 			continue;
 		rc = is_trusted(d, trusted, q->id, q->len) ? 1 :
-		    look(d, q->id, q->len);
+		    look(d, q->id, right);
 		if (rc < 0)
 			return -1;
 		/* one question a content: the others have its answer */
@@ -252,7 +270,7 @@ int
 doubt_resolve(struct doubt *d)
 {
 	struct heal_item *wrong;
-	struct pgarray ids;
+	struct pgarray ids, right;
 	size_t i, wrong_count = 0;
 	PGresult *trusted;
 	int rc, err;
@@ -267,13 +285,17 @@ doubt_resolve(struct doubt *d)
 	if (!trusted)
 		return database_failed(d);
 	wrong = xcalloc(d->count, sizeof *wrong);
-	rc = answer(d, trusted, wrong, &wrong_count);
+	pgarray_init(&right, PGARRAY_TEXT);
+	rc = answer(d, trusted, &right, wrong, &wrong_count);
+	if (rc == 0)
+		rc = note_right(d, &right);
 	if (rc == 0 && wrong_count > 0)
 		rc = heal(d, wrong, wrong_count);
 	err = errno;
 	for (i = 0; rc < 0 && i < wrong_count; i++)
 		store_temp_discard(d->heal.store, &wrong[i].temp);
 	PQclear(trusted);
+	pgarray_free(&right);
 	free(wrong);
 	d->count = d->used = 0;
 	errno = err;
@@ -293,7 +315,11 @@ ask_now(struct doubt *d, const char *id, uint64_t size)
 	pgarray_free(&ids);
 	if (!trusted)
 		return database_failed(d);
-	rc = is_trusted(d, trusted, id, size) ? 1 : look(d, id, size);
+	pgarray_init(&ids, PGARRAY_TEXT);
+	rc = is_trusted(d, trusted, id, size) ? 1 : look(d, id, &ids);
+	if (rc == 1 && note_right(d, &ids) < 0)
+		rc = -1;
+	pgarray_free(&ids);
 	PQclear(trusted);
 	if (rc == 1)
 		doubt_settle(d, id);
