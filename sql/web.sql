@@ -208,7 +208,9 @@ SELECT
 	i.status::text,
 	p_excluded,
 	d.ino IS NOT NULL,
-	coalesce(b.state::text, 'good')
+	coalesce(b.state::text, 'good'),
+	i.blobid,
+	coalesce(i.mime_type, b.mime_type)
 FROM (
 	SELECT
 		p.path,
@@ -248,7 +250,8 @@ SELECT
 	i.fs_type,
 	i.size,
 	i.mtime,
-	i.status::text
+	i.blobid,
+	i.mime_type
 FROM
 	:"path" p
 	CROSS JOIN LATERAL (
@@ -256,7 +259,7 @@ FROM
 			fs_type,
 			size,
 			mtime,
-			status,
+			blobid,
 			mime_type
 		FROM
 			:"inode" n
@@ -283,7 +286,8 @@ SELECT
 	i.fs_type,
 	i.size,
 	i.mtime,
-	i.status::text
+	i.blobid,
+	i.mime_type
 FROM
 	:"path" p
 	JOIN :"inode" i ON i.dev = p.dev

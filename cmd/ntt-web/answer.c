@@ -212,8 +212,9 @@ answer(const struct request *r, int fd)
 		[PAGE_SHELF] = shelf_page, [PAGE_SEARCH] = search_page,
 		[PAGE_MEDIUM] = medium_page, [PAGE_TREE] = tree_page,
 		[PAGE_FILE] = file_page, [PAGE_GET] = get_file,
-		[PAGE_IMAGE] = get_image, [PAGE_WHERE] = where_page,
-		[PAGE_TAKE] = take_page, [PAGE_TAR] = get_tar,
+		[PAGE_IMAGE] = get_image, [PAGE_SMALL] = get_small,
+		[PAGE_WHERE] = where_page, [PAGE_TAKE] = take_page,
+		[PAGE_TAR] = get_tar,
 		[PAGE_MISSING] = missing_page, [PAGE_REPORT] = get_report
 	};
 	char timeout[16];

@@ -86,6 +86,7 @@ void search_page(void);
 void take_page(void);
 void get_file(void);
 void get_image(void);
+void get_small(void);
 void get_tar(void);
 void get_report(void);
 

@@ -159,6 +159,9 @@
 	M(DETAILS, "Details") \
 	M(PICTURE, "Picture") \
 	M(PICTURE_OF, "the picture {1}") \
+	M(PICTURE_HELP, "This is a smaller copy. The download is the file as " \
+	    "it was.") \
+	M(PICTURE_NONE, "No picture could be made of this file.") \
 	M(VIEW_TEXT, "Text") \
 	M(VIEW_BYTES, "Bytes") \
 	M(VIEW_RANGE, "Bytes {1} to {2} of {3}.") \
@@ -231,8 +234,8 @@
 	    "changed here.") \
 	M(E409, "This file cannot be given") \
 	M(E415, "This is no picture that can be shown") \
-	M(E415_LONG, "Only JPEG, PNG, GIF, WebP and BMP of at most 32 MB are " \
-	    "shown. Download the file to look at it.") \
+	M(E415_LONG, "No picture could be made of this file. Download it to " \
+	    "look at it.") \
 	M(E414, "This address is too long") \
 	M(E414_LONG, "No name in the collection is that long.") \
 	M(E416, "There are no such bytes") \
@@ -242,6 +245,10 @@
 	M(E500, "Something went wrong here") \
 	M(E500_LONG, "The program that makes this page ended early. Its " \
 	    "message is in the log of ntt-web.") \
+	M(E501, "Pictures are not shown here") \
+	M(PICTURES_NEED, "Pictures are shown if the programs vipsthumbnail " \
+	    "(of the package libvips-tools) and bwrap (of the package " \
+	    "bubblewrap) are installed.") \
 	M(E503, "The catalogue does not answer") \
 	M(E503_LONG, "The database with the list of all files is stopped, " \
 	    "away, or too busy. Nothing is lost. Try again in a minute.") \
@@ -251,6 +258,9 @@
 	M(E503_BUSY, "Too much is asked for at once") \
 	M(E503_BUSY_LONG, "Other pages and downloads are still being made. " \
 	    "Try again in a few seconds.") \
+	M(E503_PICTURE, "The picture could not be made") \
+	M(E503_PICTURE_LONG, "Something else than the file was the reason; " \
+	    "it is in the log of ntt-web. Try again later.") \
 	M(E503_VERSION, "The catalogue has another version") \
 	M(E503_VERSION_LONG, "The catalogue and ntt-web are of different " \
 	    "versions of NTT. The command \"ntt-db migrate\" helps where the " \

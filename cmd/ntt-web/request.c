@@ -13,8 +13,8 @@ static const struct {
 } words[] = {
 	{ "tree", PAGE_TREE, 1 }, { "file", PAGE_FILE, 1 },
 	{ "get", PAGE_GET, 1 }, { "image", PAGE_IMAGE, 1 },
-	{ "where", PAGE_WHERE, 1 }, { "take", PAGE_TAKE, 1 },
-	{ "tar", PAGE_TAR, 1 }, { "missing", PAGE_MISSING, 0 },
+	{ "small", PAGE_SMALL, 1 }, { "where", PAGE_WHERE, 1 },
+	{ "take", PAGE_TAKE, 1 }, { "tar", PAGE_TAR, 1 }, { "missing", PAGE_MISSING, 0 },
 	{ "report", PAGE_REPORT, 0 }
 };
 

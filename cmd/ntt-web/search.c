@@ -22,6 +22,7 @@
 #include "sql/statements.h"
 #include "answer.h"
 #include "frame.h"
+#include "small.h"
 
 enum {
 	SEARCH_MS = 3000,
@@ -108,6 +109,9 @@ put_hit(PGresult *res, int row, const struct buf *path, const char *medium,
 	page_cell_begin(&page, 0);
 	frame_link(&page, medium, type == 'd' ? "tree" : "file", path->data,
 	    path->len);
+	if (type == 'f')
+		put_small(medium, path, db_text_null(res, row, 5),
+		    db_text_null(res, row, 6));
 	page_name(&page, name, len);
 	buf_puts(&page, "</a>");
 	page_cell_begin(&page, 0);
@@ -414,6 +418,7 @@ search_page(void)
 	further = search_all();
 	if (search.found > 0)
 		page_table_end(&page);
+	put_small_account();
 	put_account(further);
 	page_section_end(&page);
 	frame_end(&page);

@@ -12,8 +12,10 @@
 #include "answer.h"
 #include "entry.h"
 #include "frame.h"
+#include "small.h"
 
-enum column { PATH, TYPE, SIZE, MTIME, STATUS, EXCLUDED, DAMAGED, STATE };
+enum column { PATH, TYPE, SIZE, MTIME, STATUS, EXCLUDED, DAMAGED, STATE,
+	BLOB, MIME };
 
 static void
 put_remarks(PGresult *res, int row)
@@ -45,6 +47,9 @@ put_row(PGresult *res, int row, struct buf *path)
 	page_cell_begin(&page, 0);
 	frame_link(&page, asked->medium, type == 'd' ? "tree" : "file",
 	    path->data, path->len);
+	if (type == 'f' && !strcmp(db_text(res, row, STATE), "good"))
+		put_small(asked->medium, path, db_text_null(res, row, BLOB),
+		    db_text_null(res, row, MIME));
 	page_name(&page, name, len);
 	buf_puts(&page, type == 'd' ? "/</a>" : "</a>");
 	page_cell_begin(&page, 0);
@@ -121,6 +126,7 @@ put_listing(PGresult *res)
 	}
 	if (row > 0)
 		page_table_end(&page);
+	put_small_account();
 	if (n > PAGE_ROWS)
 		put_next(res, PAGE_ROWS - 1, &path);
 	buf_free(&path);
