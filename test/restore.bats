@@ -180,7 +180,84 @@ clean() {
 	expect 3 ntt-restore --tar last
 	has "$stderr" 'src/s" is not restored' ||
 		has "$stderr" ':s" is not restored: a tar archive cannot hold a socket'
-	[ "$(tar tf .out)" = $'./\nf' ]
+	[ "$(tar tf .out)" = $'./\nf\nntt-left-out.'"$M.txt" ]
+	[ "$(tar xOf .out "ntt-left-out.$M.txt")" = \
+		$'"s"\ta tar archive cannot hold a socket' ]
+}
+
+@test "--zip, through unzip, 7z, bsdtar and Python" {
+	need 7z p7zip-full
+	need unzip unzip
+	need bsdtar libarchive-tools
+	mkdir -p src/dir/empty && cd src
+	head -c 9000000 /dev/urandom >dir/large
+	: >dir/nothing
+	printf 'grüß' >$'gr\u00fc\u00df'
+	echo latin >$'\xe4rger' && echo new >$'a\nb' && echo q >'c"<&\d'
+	ln -s 'dir/large' link && ln dir/large again && chmod 4751 again
+	chown 1234:70000 dir/nothing && touch -d '2021-02-03 04:05:06.789' dir/nothing
+	touch -d '1955-11-05' $'a\nb' && touch -d '2150-01-01' link -h
+	touch -d '2001-02-03 04:05:07' dir/empty
+	chmod 700 dir/empty
+	cd ..
+	ingest src
+	expect 0 ntt-restore --zip last
+	has "$stderr" "1 names are not UTF-8"
+	has "$stderr" "1 times could not be set"
+	mv .out out.zip
+	# to a pipe, too, nothing follows its end
+	ntt-restore -q --zip last | cmp - out.zip
+	TZ=UTC unzip -tq out.zip
+	7z t out.zip >7z.out && grep -q 'Everything is Ok' 7z.out
+	mkdir out
+	# bsdtar takes a backslash for a slash
+	bsdtar -xpf out.zip -C out
+	[ "$(cat 'out/c"<&/d')" = q ]
+	diff -r --no-dereference -x 'c"<&*' src out
+	[ "$(readlink out/link)" = dir/large ]
+	[ "$(stat -c '%a %Y' out/dir/empty)" = "700 $(date -d '2001-02-03 04:05:07' +%s)" ]
+	[ "$(stat -c '%u %g %Y' out/dir/nothing)" = "1234 70000 $(stat -c %Y src/dir/nothing)" ]
+	[ "$(stat -c %a out/again)" = 4751 ]
+	python3 - <<-'END'
+		import os, struct, zipfile
+		z = zipfile.ZipFile("out.zip")
+		assert z.testzip() is None
+		names = {}
+		for i in z.infolist():
+		    assert i.compress_type == zipfile.ZIP_STORED
+		    utf8 = i.flag_bits & 0x800
+		    raw = i.filename.encode("utf-8" if utf8 else "cp437")
+		    try: raw.decode("utf-8"); fine = True
+		    except UnicodeDecodeError: fine = False
+		    assert bool(utf8) == (fine and not raw.isascii()), raw
+		    names[raw.rstrip(b"/")] = i
+		extra = names[b"a\nb"].extra
+		at = extra.index(b"UT")
+		assert struct.unpack_from("<i", extra, at + 5)[0] == \
+		    os.stat("src/a\nb").st_mtime
+		want = {os.path.relpath(os.path.join(d, n), b"src")
+		    for d, s, f in os.walk(b"src") for n in s + f}
+		assert set(names) == want, set(names) ^ want
+	END
+}
+
+@test "--zip: more entries than old programs can count, and what is left out" {
+	mkdir -p src/many
+	perl -e 'for (0 .. 65999) { open F, ">", "src/many/$_"; }
+		open F, ">src/rotten"; print F "x" x 100000'
+	mkfifo src/pipe
+	ingest src
+	expect 3 ntt-restore -q --zip last
+	python3 -c 'import zipfile
+z = zipfile.ZipFile(".out")
+assert len(z.namelist()) == 66003 and z.testzip() is None' 
+	has "$(python3 -m zipfile -l .out)" ntt-left-out
+	[ "$(unzip -p .out "ntt-left-out.$M.txt")" = \
+		$'"pipe"\ta zip archive cannot hold a pipe' ]
+	flip_bit "$(blob_of rotten)" 70000
+	expect 3 ntt-restore -q --zip last:rotten
+	[ "$(unzip -Z1 .out)" = "ntt-left-out.$M.txt" ]
+	expect 64 ntt-restore --zip --tar last
 }
 
 @test "deep paths, longer than PATH_MAX" {
@@ -388,7 +465,7 @@ right() {
 	[ "$(sql "SELECT string_agg(state::text, ' ' ORDER BY state::text)
 		FROM blobs")" = "bad good missing" ]
 	expect 3 ntt-restore --tar last
-	[ "$(tar tf .out)" = $'./\na' ]
+	[ "$(tar tf .out)" = $'./\na\nntt-left-out.'"$M.txt" ]
 }
 
 @test "a rotten end of a large blob has no name, nor a member" {
@@ -399,7 +476,7 @@ right() {
 	expect 3 ntt-restore last out
 	[ -z "$(ls -A out)" ]
 	expect 3 ntt-restore --tar last
-	[ "$(tar tf .out)" = ./ ]
+	[ "$(tar tf .out)" = $'./\nntt-left-out.'"$M.txt" ]
 }
 
 @test "damaged files: kept and listed, or skipped" {

@@ -47,7 +47,7 @@ static const char *const damaged_words[] = { "keep", "skip", NULL };
 
 static struct {
 	const char *medium, *files_from, *image, *to;
-	int null, tar, overwrite, damaged, streams, reflink;
+	int null, tar, zip, overwrite, damaged, streams, reflink;
 } opt;
 
 static PGconn *db;
@@ -64,6 +64,8 @@ static const struct prog_option options[] = {
 		OPT_FLAG(&opt.null) },
 	{ 0, "tar", NULL, "write a pax archive to standard output",
 		OPT_FLAG(&opt.tar) },
+	{ 0, "zip", NULL, "write a zip archive to standard output",
+		OPT_FLAG(&opt.zip) },
 	{ 0, "image", "MEDIUM", "give the image of a medium back",
 		OPT_TEXT(&opt.image) },
 	{ 0, "overwrite", NULL, "replace existing files that differ",
@@ -82,7 +84,7 @@ static const struct prog prog = {
 	"[options] MEDIUM[:PATH]... DIR\n"
 	"[options] -m MEDIUM [PATH]... DIR\n"
 	"[options] --files-from FILE [-0] DIR\n"
-	"[options] --tar MEDIUM[:PATH]...\n"
+	"[options] --tar|--zip MEDIUM[:PATH]...\n"
 	"--image MEDIUM FILE",
 	"Give files, folders and media back"
 };
@@ -208,6 +210,17 @@ add_old_lines(struct buf *list, int fd)
 			buf_put(list, line, len);
 	}
 	buf_free(&old);
+}
+
+/* Whoever has only the archive must know what it lacks. */
+static void
+write_left(const char *medium)
+{
+	char *name = xasprintf("ntt-left-out.%s.txt", medium);
+
+	if (opt.tar && left_lines()->len > 0)
+		tar_text(name, left_lines());
+	free(name);
 }
 
 static void
@@ -346,6 +359,7 @@ restore_medium(struct places *of, int several)
 	    plan.bytes);
 	if (make_all(&plan, of, several) > 0)
 		make_waiting(&plan, of);
+	write_left(medium);
 	write_damaged(medium);
 	if (!opt.tar) {
 		if (!several)
@@ -440,7 +454,7 @@ restore(void)
 	maker.streams = opt.streams;
 	maker.reflink = opt.reflink;
 	if (opt.tar)
-		tar_open();
+		tar_open(opt.zip ? TAR_ZIP : TAR_PAX);
 	else
 		target_open(&target, opt.to);
 	for (i = 0; i < places.count; i += of.count) {
@@ -486,6 +500,9 @@ parse_options(int argc, char **argv)
 	prog_start(&prog, argc, argv);
 	prog_options(options);
 	opt.medium = prog_medium(prog_operand_count(), prog_operand_count());
+	if (opt.tar && opt.zip)
+		die_usage("--tar and --zip are two formats");
+	opt.tar |= opt.zip;
 	if (opt.null && !opt.files_from)
 		die_usage("-0 is for --files-from");
 	if (opt.image) {

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/diag.h"
+#include "base/num.h"
 #include "base/progress.h"
 #include "base/sig.h"
 #include "catalogue/db.h"
@@ -31,6 +32,8 @@ struct owner {
 };
 
 static struct archive *tar;
+static int is_zip;
+static uint64_t odd_names;	/* that are not UTF-8, in a zip archive */
 static char *directory;		/* before every path, with its slash; "" */
 static struct owner *owners;
 static int owner_count;
@@ -46,15 +49,34 @@ failed(void)
 	    archive_error_string(tar));
 }
 
-void
-tar_open(void)
+/*
+ * Contents are stored as they are: most of what is large is compressed already.
+ * Nothing follows the end of a zip archive.
+ */
+static int
+set_zip(void)
 {
+	return archive_write_set_format_zip(tar) == ARCHIVE_OK &&
+	    archive_write_zip_set_compression_store(tar) == ARCHIVE_OK &&
+	    archive_write_set_bytes_in_last_block(tar, 1) == ARCHIVE_OK;
+}
+
+static int
+set_pax(void)
+{
+	return archive_write_set_format_pax(tar) == ARCHIVE_OK &&
+	    archive_write_set_options(tar, "xattrheader=SCHILY") ==
+	    ARCHIVE_OK;
+}
+
+void
+tar_open(enum tar_format format)
+{
+	is_zip = format == TAR_ZIP;
 	/* names are written as they are; libarchive says which are no UTF-8 */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	tar = archive_write_new();
-	if (!tar || archive_write_set_format_pax(tar) != ARCHIVE_OK ||
-	    archive_write_set_options(tar, "xattrheader=SCHILY") !=
-	    ARCHIVE_OK ||
+	if (!tar || !(is_zip ? set_zip() : set_pax()) ||
 	    archive_write_open_fd(tar, STDOUT_FILENO) != ARCHIVE_OK)
 		out_of_memory();
 }
@@ -204,11 +226,33 @@ as_written(const struct timespec *t)
 	return out;
 }
 
-static struct archive_entry *
-header(struct maker *m, const struct item *e, mode_t type)
+/* A zip archive has seconds in 32 bits. */
+static int
+has_place(const struct timespec *t)
+{
+	return t->tv_nsec != UTIME_OMIT && (!is_zip ||
+	    (t->tv_sec >= INT32_MIN && t->tv_sec <= INT32_MAX));
+}
+
+static void
+add_times(const struct item *e, struct archive_entry *ae)
 {
 	struct timespec mtime = as_written(&e->meta.times[1]);
 	struct timespec atime = as_written(&e->meta.times[0]);
+
+	if (has_place(&e->meta.times[1])) {
+		archive_entry_set_mtime(ae, mtime.tv_sec, mtime.tv_nsec);
+	} else if (is_zip) {
+		errno = EOVERFLOW;
+		meta_lost(META_TIMES);
+	}
+	if (has_place(&e->meta.times[0]))
+		archive_entry_set_atime(ae, atime.tv_sec, atime.tv_nsec);
+}
+
+static struct archive_entry *
+header(struct maker *m, const struct item *e, mode_t type)
+{
 	struct archive_entry *ae = archive_entry_new();
 	const char *owner;
 	char *name;
@@ -231,9 +275,9 @@ header(struct maker *m, const struct item *e, mode_t type)
 	owner = owner_name(1, e->meta.gid);
 	if (owner)
 		archive_entry_copy_gname(ae, owner);
-	archive_entry_set_mtime(ae, mtime.tv_sec, mtime.tv_nsec);
-	if (e->meta.times[0].tv_nsec != UTIME_OMIT)
-		archive_entry_set_atime(ae, atime.tv_sec, atime.tv_nsec);
+	add_times(e, ae);
+	if (is_zip)
+		return ae;
 	if (e->meta.rdev >= 0 && (S_ISBLK(type) || S_ISCHR(type))) {
 		archive_entry_set_rdevmajor(ae, (dev_t)(e->meta.rdev >> 32));
 		archive_entry_set_rdevminor(ae,
@@ -245,11 +289,29 @@ header(struct maker *m, const struct item *e, mode_t type)
 	return ae;
 }
 
+/*
+ * In a zip archive a flag says that a name is UTF-8.  libarchive sets it by the
+ * locale, and for bytes that are not UTF-8 it must not be set: some programs
+ * would open nothing of such an archive.
+ */
+static void
+set_charset(struct archive_entry *ae)
+{
+	const char *name = archive_entry_pathname(ae);
+	int odd = !utf8_valid(name, strlen(name));
+
+	setlocale(LC_CTYPE, odd ? "C" : "C.UTF-8");
+	odd_names += (uint64_t)odd;
+}
+
 static void
 write_header(struct archive_entry *ae)
 {
-	int rc = archive_write_header(tar, ae);
+	int rc;
 
+	if (is_zip)
+		set_charset(ae);
+	rc = archive_write_header(tar, ae);
 	/* a warning is about what other programs may not understand */
 	if (rc == ARCHIVE_WARN) {
 		progress_hide();
@@ -422,9 +484,10 @@ write_node(struct maker *m, const struct item *e)
 	mode_t type = e->type == 'd' ? S_IFDIR : e->type == 'b' ? S_IFBLK :
 	    e->type == 'c' ? S_IFCHR : S_IFIFO;
 
-	if (e->type == 's') {
-		left_out(e->path, e->len, "a tar archive cannot hold a "
-		    "socket");
+	if (e->type == 's' || (is_zip && e->type != 'd')) {
+		left_out(e->path, e->len, "a %s archive cannot hold a %s",
+		    is_zip ? "zip" : "tar", e->type == 's' ? "socket" :
+		    e->type == 'p' ? "pipe" : "device");
 		return -1;
 	}
 	if ((type == S_IFBLK || type == S_IFCHR) && e->meta.rdev < 0) {
@@ -443,9 +506,10 @@ tar_entry(struct maker *m, const struct item *e, int below)
 	int rc = 0;
 
 	/* of the root only when all was asked for */
-	if ((e->len == 0 && !below) || !make_may(m, e))
+	if ((e->len == 0 && (!below || is_zip)) || !make_may(m, e))
 		return;
-	if (plan_is_link(e) && !make_first_failed(m, e))
+	/* a zip archive has the content once for each name */
+	if (!is_zip && plan_is_link(e) && !make_first_failed(m, e))
 		write_link(m, e);
 	else if (e->type == 'f')
 		rc = write_file(m, e);
@@ -483,6 +547,9 @@ tar_close(void)
 {
 	if (archive_write_close(tar) != ARCHIVE_OK)
 		failed();
+	if (odd_names > 0)
+		say("%s names are not UTF-8; other programs may show other "
+		    "letters for them", num_grouped(odd_names));
 	archive_write_free(tar);
 	forget_owners();
 }
