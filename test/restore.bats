@@ -241,6 +241,61 @@ clean() {
 	END
 }
 
+@test "--bag: manifests that are right, what a bag cannot hold is told" {
+	need bsdtar libarchive-tools
+	mkdir -p src/dir/empty && cd src
+	head -c 9000000 /dev/urandom >dir/large
+	: >dir/nothing
+	echo odd >$'dir/\xe4\nx%' && echo percent >$'100%\rsure'
+	ln dir/large again && ln -s $'dir/\xe4' link
+	cd ..
+	ingest src
+	ntt-note --title 'Box 7' "$M" "from the attic" >/dev/null
+	for how in tar zip; do
+		expect 0 ntt-restore -q --$how --bag last
+		mkdir $how
+		bsdtar -xf .out -C $how
+		[ "$(ls $how)" = "bag-$M" ]
+		cd "$how/bag-$M"
+		[ "$(cat bagit.txt)" = $'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8' ]
+		cat >check.py <<-'END'
+			import hashlib, json, os
+			def read(name):
+			    return {p.split(b"  ", 1)[1].replace(b"%0D", b"\r").replace(b"%0A", b"\n")
+			            .replace(b"%25", b"%"): p.split()[0].decode()
+			            for p in open(name, "rb").read().split(b"\n") if p}
+			def files(top):
+			    return {os.path.join(d, n) for d, s, f in os.walk(top) for n in f}
+			digest = lambda n: hashlib.sha512(open(n, "rb").read()).hexdigest()
+			m = read("manifest-sha512.txt")
+			assert set(m) == files(b"data"), set(m) ^ files(b"data")
+			t = read("tagmanifest-sha512.txt")
+			assert set(t) == {b"bagit.txt", b"bag-info.txt", b"manifest-sha512.txt",
+			    b"metadata/tree.jsonl"}, t
+			for n, h in {**m, **t}.items():
+			    assert digest(n) == h, n
+			size = sum(os.path.getsize(n) for n in m)
+			info = open("bag-info.txt").read()
+			assert f"Payload-Oxum: {size}.{len(m)}\n" in info, info
+			assert "Names-Not-UTF-8: 1," in info and "from the attic" in info
+			tree = [json.loads(l) for l in open("metadata/tree.jsonl")]
+			assert len(tree) == 9, tree
+			assert [e for e in tree if e.get("target_hex") == b"dir/\xe4".hex()]
+			assert [e for e in tree if e["type"] == "d" and e.get("path") == "dir/empty"]
+		END
+		python3 check.py
+		cmp data/again ../../src/again
+		cat data/names-not-utf-8-*/dir/* | cmp - $'../../src/dir/\xe4\nx%'
+		cd ../..
+	done
+	mkfifo src/pipe
+	flip_bit "$(blob_of again)" 8000000
+	ingest src
+	expect 3 ntt-restore -q --tar --bag last
+	has "$(tar xOf .out "bag-$M/metadata/ntt-left-out.$M.txt")" $'"pipe"\ta bag cannot'
+	expect 64 ntt-restore --bag last x
+}
+
 @test "--zip: more entries than old programs can count, and what is left out" {
 	mkdir -p src/many
 	perl -e 'for (0 .. 65999) { open F, ">", "src/many/$_"; }

@@ -325,7 +325,7 @@ load web
 	[ "$(sql "SELECT count(*) FROM blobs WHERE last_checked IS NOT NULL")" = 0 ]
 }
 
-@test "a folder as a tar file is what it was" {
+@test "a folder as a tar file, a zip file and a bag is what it was" {
 	two_media
 	touch -d 2001-02-03 "$T/a/letters/old"
 	serve
@@ -339,15 +339,33 @@ load web
 	tar -xf "$T/body" -C "$T/out"
 	diff -r --no-dereference "$T/a" "$T/out"
 	page 404 /m/$A/tar/alone
+	for how in zip bag; do
+		page 404 /m/$A/$how/alone
+		page 200 /m/$A/take/letters; shows "/m/$A/$how/letters\""
+		page 200 /m/$A/$how/letters
+		grep -qi '^Content-Type: application/zip' "$T/head"
+		mkdir "$T/$how"
+		bsdtar -xpf "$T/body" -C "$T/$how"
+	done
+	grep -qi 'filename="letters.bag.zip"' "$T/head"
+	diff -r "$T/a/letters" "$T/zip/letters"
+	diff -r "$T/a/letters" "$T/bag/bag-$A/data/letters"
 	# what was not foretold breaks it off
 	flip_bit "$(blob "$T/a/letters/Letter to Mother.doc")" 0
-	expect 18 curl -sS -m 60 -b "$COOKIE" -o "$T/body" "$U/m/$A/tar/letters"
+	for how in tar zip bag; do
+		expect 18 curl -sS -m 60 -b "$COOKIE" -o "$T/body" "$U/m/$A/$how/letters"
+	done
 	sql "UPDATE blobs SET state = 'bad' WHERE blobid =
 		'$(b3sum --no-names "$T/a/letters/Letter to Mother.doc")'"
 	page 200 /m/$A/take/letters; shows 'Letter to Mother.doc'
 	shows "/m/$A/tar/letters?without=1"
 	page 200 "/m/$A/tar/letters?without=1"
 	[ "$(tar -tf "$T/body" | grep -c Beach)" = 1 ]
+	tar -xOf "$T/body" "ntt-left-out.$A.txt" | grep -q 'Letter to Mother'
+	page 200 "/m/$A/zip/letters?without=1"
+	python3 -m zipfile -l "$T/body" | grep -q ntt-left-out
+	page 200 "/m/$A/bag/letters?without=1"
+	python3 -m zipfile -l "$T/body" | grep -q "metadata/ntt-left-out.$A.txt"
 }
 
 @test "the server closes its processes when the visitor has gone" {

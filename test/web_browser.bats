@@ -73,7 +73,7 @@ screenshot() {
 	screenshot take
 	browser_cdp Browser.setDownloadBehavior "{ \"behavior\": \"allow\",
 		\"downloadPath\": \"$T\" }"
-	keys_to "Download the tar file"
+	keys_to "Download as tar"
 	keys '\ue007'
 	await '[ -s "$T/old.tar" ]'
 	tar -xOf "$T/old.tar" "letters/old/Beach 1999.png" |

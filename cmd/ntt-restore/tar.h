@@ -8,7 +8,10 @@
 #include "make.h"
 
 enum tar_format { TAR_PAX, TAR_ZIP };
-void tar_open(enum tar_format format);
+/* bag: the medium of the bag that the archive is (bag.h); NULL: it is none. */
+void tar_open(enum tar_format format, const char *bag);
+/* A line of bag-info.txt. */
+void tar_bag_info(const char *label, const char *value);
 /* prefix: a directory for the medium; NULL: none. */
 void tar_medium(PGconn *db, const char *medium, const char *prefix);
 void tar_entry(struct maker *m, const struct item *e, int below);

@@ -214,7 +214,8 @@ answer(const struct request *r, int fd)
 		[PAGE_FILE] = file_page, [PAGE_GET] = get_file,
 		[PAGE_IMAGE] = get_image, [PAGE_SMALL] = get_small,
 		[PAGE_WHERE] = where_page, [PAGE_TAKE] = take_page,
-		[PAGE_TAR] = get_tar,
+		[PAGE_TAR] = get_tar, [PAGE_ZIP] = get_zip,
+		[PAGE_BAG] = get_bag,
 		[PAGE_MISSING] = missing_page, [PAGE_REPORT] = get_report
 	};
 	char timeout[16];

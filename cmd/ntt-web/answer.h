@@ -88,6 +88,8 @@ void get_file(void);
 void get_image(void);
 void get_small(void);
 void get_tar(void);
+void get_zip(void);
+void get_bag(void);
 void get_report(void);
 
 #endif

@@ -115,11 +115,23 @@
 	M(TAKE_MEDIUM_LEFT, "What of this medium is not stored will not be " \
 	    "in it, and files with lost bytes have zeros in their place. The " \
 	    "page \"What is missing, and why\" lists both.") \
-	M(TAKE_FORMAT, "You get one tar file with the names, times and " \
-	    "permissions of the medium. Every file is checked before it is " \
-	    "written into it.") \
-	M(TAKE_ALL, "Download the tar file") \
-	M(TAKE_SOME, "Download the tar file without them") \
+	M(TAKE_FORMAT, "You get one file with all of them in it. Every file " \
+	    "is checked before it is written into it.") \
+	M(TAKE_WITHOUT, "It will lack what is named above. A text in it " \
+	    "lists what it lacks.") \
+	M(TAKE_FORMS, "The form") \
+	M(TAKE_ZIP, "Download as zip") \
+	M(TAKE_ZIP_HELP, "opens everywhere. It has names, times in whole " \
+	    "seconds, permissions and symbolic links. It has no place for " \
+	    "attributes, access lists, holes, devices and pipes, and has a " \
+	    "content once for each hard link.") \
+	M(TAKE_TAR, "Download as tar") \
+	M(TAKE_TAR_HELP, "has all that is known of the files. Programs for " \
+	    "Unix open it.") \
+	M(TAKE_BAG, "Download as bag") \
+	M(TAKE_BAG_HELP, "is for archives: a zip file after BagIt, with " \
+	    "checksums (SHA-512) of all files. Folders, links, times and " \
+	    "permissions are in a list in it.") \
 	M(TAKE_LEFT, "What is not stored, or cannot be given back as it " \
 	    "was, will not be in it. Entries of that kind: {1}.") \
 	M(TAKE_DAMAGED, "Files with bytes that could not be read from the " \

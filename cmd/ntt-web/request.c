@@ -14,7 +14,8 @@ static const struct {
 	{ "tree", PAGE_TREE, 1 }, { "file", PAGE_FILE, 1 },
 	{ "get", PAGE_GET, 1 }, { "image", PAGE_IMAGE, 1 },
 	{ "small", PAGE_SMALL, 1 }, { "where", PAGE_WHERE, 1 },
-	{ "take", PAGE_TAKE, 1 }, { "tar", PAGE_TAR, 1 }, { "missing", PAGE_MISSING, 0 },
+	{ "take", PAGE_TAKE, 1 }, { "tar", PAGE_TAR, 1 },
+	{ "zip", PAGE_ZIP, 1 }, { "bag", PAGE_BAG, 1 }, { "missing", PAGE_MISSING, 0 },
 	{ "report", PAGE_REPORT, 0 }
 };
 

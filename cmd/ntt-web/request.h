@@ -5,7 +5,8 @@
  *	/search?q=…			the answers of a search
  *	/m/HASH				a medium
  *	/m/HASH/WORD/PATH		WORD is one of tree, file, get, image,
- *					small, where, take, tar, missing, report
+ *					small, where, take, tar, zip, bag,
+ *					missing, report
  *	/style.css, /icon.svg
  *
  * PATH is bytes, percent-encoded, relative to the medium's root.  It is only
@@ -22,7 +23,7 @@
 enum page {
 	PAGE_SHELF, PAGE_SEARCH, PAGE_STYLE, PAGE_ICON, PAGE_MEDIUM,
 	PAGE_TREE, PAGE_FILE, PAGE_GET, PAGE_IMAGE, PAGE_SMALL, PAGE_WHERE,
-	PAGE_TAKE, PAGE_TAR, PAGE_MISSING, PAGE_REPORT
+	PAGE_TAKE, PAGE_TAR, PAGE_ZIP, PAGE_BAG, PAGE_MISSING, PAGE_REPORT
 };
 
 enum { REQUEST_PARAMS = 8, REQUEST_LONGEST = 16000 };

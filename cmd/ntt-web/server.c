@@ -168,6 +168,13 @@ suspend(struct visit *v)
 	MHD_suspend_connection(v->connection);
 }
 
+/* A folder, in some form. */
+static int
+is_folder(enum page p)
+{
+	return p == PAGE_TAR || p == PAGE_ZIP || p == PAGE_BAG;
+}
+
 static ssize_t
 give_body(void *arg, uint64_t pos, char *bytes, size_t most)
 {
@@ -183,7 +190,7 @@ give_body(void *arg, uint64_t pos, char *bytes, size_t most)
 	 * Whoever takes a folder may lack what its page has named.  Anything
 	 * else that is not right ends without the last part of its length.
 	 */
-	if (!v->gone && (job_is_good(v->job) || (v->request.page == PAGE_TAR &&
+	if (!v->gone && (job_is_good(v->job) || (is_folder(v->request.page) &&
 	    v->job->status == EXIT_PARTIAL && !v->job->late &&
 	    request_param(&v->request, "without"))))
 		return MHD_CONTENT_READER_END_OF_STREAM;
@@ -244,7 +251,7 @@ answer_from_job(struct visit *v)
 static enum kind
 kind_of(enum page p)
 {
-	return p == PAGE_GET || p == PAGE_TAR || p == PAGE_REPORT ? STREAM :
+	return p == PAGE_GET || p == PAGE_REPORT || is_folder(p) ? STREAM :
 	    p == PAGE_IMAGE || p == PAGE_SMALL ? PICTURE : PLAIN;
 }
 
@@ -252,7 +259,7 @@ static int
 seconds_for(const struct visit *v)
 {
 	return v->kind == PICTURE ? PICTURE_S : v->kind == STREAM &&
-	    v->request.page != PAGE_TAR ? STREAM_HEAD_S : PAGE_S;
+	    !is_folder(v->request.page) ? STREAM_HEAD_S : PAGE_S;
 }
 
 /* 0, or -1 with errno. */
