@@ -490,3 +490,97 @@ FROM (
 				min(medium_hash) = max(medium_hash)) AS one
 		GROUP BY
 			medium_hash) AS o USING (medium_hash);
+
+-- Which media have the same contents: a medium, another one, how many contents,
+-- their bytes; of each medium the $2 others with most.  Contents that more than
+-- $1 media have do not count: they say little of any two.
+PREPARE web_shared AS
+WITH sets AS (
+	SELECT
+		loads,
+		count(*) AS contents,
+		sum(size) AS bytes
+	FROM (
+		SELECT
+			l.loads,
+			b.size
+		FROM (
+			SELECT
+				blobid,
+				array_agg(LOAD ORDER BY LOAD) AS loads
+			FROM
+				blob_load
+			WHERE
+				LOAD IN (
+					SELECT
+						id
+					FROM
+						loaded)
+			GROUP BY
+				blobid
+			HAVING
+				count(*) BETWEEN 2 AND $1::bigint) AS l
+			JOIN blobs b USING (blobid)
+		WHERE
+			b.size > 0) AS c
+	GROUP BY
+		loads
+),
+pairs AS (
+	SELECT
+		a,
+		b,
+		sum(contents) AS contents,
+		sum(bytes) AS bytes
+	FROM
+		sets
+		CROSS JOIN LATERAL unnest(loads) AS a
+		CROSS JOIN LATERAL unnest(loads) AS b
+	WHERE
+		a <> b
+	GROUP BY
+		a,
+		b
+),
+ordered AS (
+	SELECT
+		*,
+		row_number() OVER (PARTITION BY a ORDER BY bytes DESC, b) AS place
+	FROM
+		pairs
+)
+SELECT
+	x.medium_hash,
+	y.medium_hash,
+	o.contents,
+	o.bytes
+FROM
+	ordered o
+	JOIN loaded x ON x.id = o.a
+	JOIN loaded y ON y.id = o.b
+WHERE
+	o.place <= $2::bigint;
+
+-- Names of all media; $1: also of restricted ones.
+PREPARE web_named AS
+SELECT
+	medium_hash,
+	coalesce(title, medium_human, medium_hash),
+	health
+FROM
+	medium
+WHERE
+	$1::boolean
+	OR NOT restricted
+ORDER BY
+	medium_hash COLLATE "C";
+
+-- Where the image and the archive of a medium are, or were.
+PREPARE web_files AS
+SELECT
+	image_path,
+	archive_path
+FROM
+	medium
+WHERE
+	medium_hash = $1;

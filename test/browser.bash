@@ -104,6 +104,7 @@ browser_structure='(() => {
 		if (!i.alt && !(i.hasAttribute("alt") && i.closest("a")))
 			bad.push("alt");
 	for (const s of all("svg")) {
+		if (s.getAttribute("aria-hidden") == "true") continue;
 		if (s.getAttribute("role") != "img") bad.push("role of svg");
 		const by = (s.getAttribute("aria-labelledby") || "").split(" ");
 		for (const id of by) if (!document.getElementById(id))

@@ -138,6 +138,61 @@ load web
 	page 200 /m/$A/file/p1.png; shows libvips-tools; shows '00000000'
 }
 
+@test "what would be lost with each medium, and what they share" {
+	two_media
+	C=cccc0000cccc0000
+	mkdir "$T/c"
+	cp "$T/a/big" "$T/a/letters/old/Beach 1999.png" "$T/c"
+	take_in $C "$T/c"
+	serve
+	await 'page 200 /compare && shows "was counted at"'
+	# sizes and counts in the row that has both
+	row() { grep "$1.*$2" "$T/body" | sed 's/<svg.*svg>//; s/<[^>]*>/ /g'; }
+	has "$(row '^<tr' "/m/$A\".* B<")" ' 18 B '
+	has "$(row "/m/$A\"" "/m/$C\"")" '3.0 MB '
+	has "$(row "/m/$A\"" "/m/$B\"")" 'kB  1 '
+	grep -q '<table class="matrix">' "$T/body"
+	! grep -q 'style=' "$T/body" || return 1
+	page 200 /m/$B; shows "Media with the same contents"; shows "/m/$C\""
+	# restricted ones are nowhere
+	ntt-note --restricted $C >/dev/null
+	page 200 /compare && ! grep -q $C "$T/body" || return 1
+	page 200 /m/$A && ! grep -q $C "$T/body" || return 1
+	page 404 /compare/x
+}
+
+@test "bad areas of a medium, and its photo" {
+	two_media
+	mkdir -p "$NTT_HOME/img"
+	sql "UPDATE medium SET health = 'incomplete' WHERE medium_hash = '$A'"
+	serve
+	page 200 /m/$A; shows "/m/$A/map"
+	page 200 /m/$B && ! grep -q /map "$T/body" || return 1
+	page 200 /m/$A/map; shows 'There is no map'
+	printf '0x0 ? 1\n0 0x10000 +\n0x10000 0x1000 -\n0x11000 0xf000 +\n' \
+		>"$NTT_HOME/img/$A.map"
+	page 200 /m/$A/map; shows '<svg'; shows '65,536 – 69,631'
+	echo '<script>' >"$NTT_HOME/img/$A.map"
+	page 200 /m/$A/map; shows 'cannot be read'
+	! grep -q '<script' "$T/body" || return 1
+	page 404 /m/$A/photo
+	need vipsthumbnail libvips-tools
+	picture "$NTT_HOME/img/$A.jpg" 77
+	page 200 /m/$A/photo
+	grep -qi '^Content-Type: image/jpeg' "$T/head"
+	[ "$(vipsheader -f width "$T/body")" = 77 ]
+	page 200 /; shows "/m/$A/photo?small=1"
+	page 200 "/m/$A/photo?small=1"
+	page 200 /m/$A; shows '<figure class="photo">'
+	echo no picture >"$NTT_HOME/img/$B.png"
+	page 415 /m/$B/photo
+	rm "$NTT_HOME/img/$B.png" && mkfifo "$NTT_HOME/img/$B.png"
+	page 404 /m/$B/photo
+	ntt-note --restricted $A >/dev/null
+	page 404 /m/$A/photo
+	page 404 /m/$A/map
+}
+
 @test "who may look: token, cookie, host" {
 	two_media
 	serve

@@ -209,7 +209,9 @@ void
 answer(const struct request *r, int fd)
 {
 	static void (*const pages[])(void) = {
-		[PAGE_SHELF] = shelf_page, [PAGE_SEARCH] = search_page,
+		[PAGE_SHELF] = shelf_page, [PAGE_COMPARE] = compare_page,
+		[PAGE_MAP] = map_page, [PAGE_PHOTO] = get_photo,
+		[PAGE_SEARCH] = search_page,
 		[PAGE_MEDIUM] = medium_page, [PAGE_TREE] = tree_page,
 		[PAGE_FILE] = file_page, [PAGE_GET] = get_file,
 		[PAGE_IMAGE] = get_image, [PAGE_SMALL] = get_small,

@@ -91,5 +91,8 @@ void get_tar(void);
 void get_zip(void);
 void get_bag(void);
 void get_report(void);
+void get_photo(void);
+void compare_page(void);
+void map_page(void);
 
 #endif

@@ -209,14 +209,6 @@ get_file(void)
 
 /* ---- pictures ---- */
 
-static void __attribute__((noreturn))
-give_picture(const struct buf *jpeg)
-{
-	reply_begin(200, "image/jpeg", POLICY_NOTHING, (int64_t)jpeg->len);
-	_exit(reply_body(NULL, jpeg->data, jpeg->len) < 0 ? EXIT_FAILED :
-	    EXIT_DONE);
-}
-
 static int
 skip(void *arg, const void *bytes, size_t len)
 {
@@ -275,7 +267,7 @@ get_picture(enum picture_size size)
 		state = picture_make(file, e.blob, size, &jpeg);
 	}
 	if (state == PICTURE_KEPT)
-		give_picture(&jpeg);
+		picture_reply(&jpeg);
 	if (state == PICTURE_NONE)
 		refuse(415, MSG_E415, MSG_E415_LONG);
 	refuse(503, MSG_E503_PICTURE, MSG_E503_PICTURE_LONG);

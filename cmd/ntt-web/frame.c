@@ -33,6 +33,8 @@ const char frame_style[] =
 ".form p{margin:0;flex:0 1 auto;max-width:100%}\n"
 "img.picture{display:block;max-width:100%;height:auto;max-height:40rem;"
 "border:1px solid var(--rule)}\n"
+"svg.bar{display:block;width:100%;min-width:6rem;max-width:20rem;"
+"height:.9rem;margin-top:.2rem;border-left:1px solid var(--soft)}\n"
 "img.small{display:block;width:8rem;height:6rem;object-fit:contain;"
 "object-position:left;margin-bottom:.2rem}\n"
 ".notice{border-left:3px solid var(--warn);padding:.1rem .8rem}\n"

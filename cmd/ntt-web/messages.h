@@ -74,6 +74,37 @@
 	M(SERIAL, "Serial number") \
 	M(FILESYSTEM, "File system") \
 	M(ENTRIES, "Entries in its list") \
+	M(PHOTO, "A photo of the medium") \
+	M(COMPARE, "What would be lost, what is shared") \
+	M(COMPARE_KICKER, "The collection") \
+	M(LOST_WITH, "What would be lost with each medium") \
+	M(LOST_WITH_HELP, "Contents that no other medium has. If a medium and " \
+	    "the copies of its contents were lost, these would be gone.") \
+	M(LOST_WITH_CUT, "These are the {1} with most; there are {2} media.") \
+	M(SHARED, "What media share") \
+	M(SHARED_HELP, "Two media share a content if both have it. Contents " \
+	    "that more than {1} media have do not count here.") \
+	M(SHARED_NONE, "No two media have the same content.") \
+	M(SHARED_CUT, "These are the {1} pairs with most.") \
+	M(SHARED_WITH, "Media with the same contents") \
+	M(MATRIX, "Those that share most, against each other") \
+	M(MATRIX_HELP, "Each cell has the bytes that two media share; the " \
+	    "darker, the more of the smaller one of them it is.") \
+	M(OTHER_MEDIUM, "And") \
+	M(BAR, "Bar") \
+	M(N_CONTENTS, "#Contents") \
+	M(N_SHARED, "#Shared") \
+	M(N_SHARE, "#Of it") \
+	M(MAP_KICKER, "Bad areas") \
+	M(OPEN_MAP, "Its bad areas") \
+	M(MAP_HELP, "The medium from its beginning to its end, left to right " \
+	    "and downwards.") \
+	M(MAP_NONE, "There is no map of its image here, so it is not known " \
+	    "which areas could be read.") \
+	M(MAP_BROKEN, "The map of its image cannot be read: {1}") \
+	M(AREA, "Bytes") \
+	M(N_BYTES, "#Size") \
+	M(AREAS, "Areas that were not read") \
 	M(LOOK, "Look inside") \
 	M(OPEN_TREE, "Open its folders") \
 	M(OPEN_REPORT, "Its report") \

@@ -22,6 +22,7 @@
 #include "base/spawn.h"
 #include "base/tempfile.h"
 #include "store/store.h"
+#include "reply.h"
 
 enum {
 	NOBODY = 65534,
@@ -399,4 +400,12 @@ picture_make(const char *file, const char *blob, enum picture_size size,
 	free(path);
 	close(errors);
 	return state;
+}
+
+void
+picture_reply(const struct buf *jpeg)
+{
+	reply_begin(200, "image/jpeg", POLICY_NOTHING, (int64_t)jpeg->len);
+	_exit(reply_body(NULL, jpeg->data, jpeg->len) < 0 ? EXIT_FAILED :
+	    EXIT_DONE);
 }

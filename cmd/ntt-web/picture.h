@@ -47,4 +47,7 @@ enum picture_state picture_find(const char *blob, enum picture_size size,
 enum picture_state picture_make(const char *file, const char *blob,
 	enum picture_size size, struct buf *jpeg);
 
+/* Gives it to the visitor; ends the process. */
+void picture_reply(const struct buf *jpeg) __attribute__((noreturn));
+
 #endif

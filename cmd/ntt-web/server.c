@@ -252,7 +252,8 @@ static enum kind
 kind_of(enum page p)
 {
 	return p == PAGE_GET || p == PAGE_REPORT || is_folder(p) ? STREAM :
-	    p == PAGE_IMAGE || p == PAGE_SMALL ? PICTURE : PLAIN;
+	    p == PAGE_IMAGE || p == PAGE_SMALL || p == PAGE_PHOTO ? PICTURE :
+	    PLAIN;
 }
 
 static int
