@@ -13,6 +13,7 @@ put_bar(struct buf *b, uint64_t n, uint64_t most)
 		width = 4;
 	buf_printf(b, "<svg class=\"bar\" aria-hidden=\"true\" "
 	    "viewBox=\"0 0 %d 10\" preserveAspectRatio=\"none\">"
+	    "<rect class=\"rest\" width=\"%d\" height=\"10\"/>"
 	    "<rect class=\"bar\" width=\"%u\" height=\"10\"/></svg>", WIDTH,
-	    width);
+	    WIDTH, width);
 }

@@ -41,7 +41,11 @@ const char frame_style[] =
 "pre.view{max-width:none}\n"
 "pre.bytes{white-space:pre;overflow-x:auto;overflow-wrap:normal}\n"
 "main:focus{outline:none}\n"
-"@media print{.skip,a.button,form{display:none}}\n";
+"@media (max-width:34rem){.wide svg.bar{display:inline-block;"
+"width:calc(100% - 8rem);vertical-align:middle;margin:0}}\n"
+/* what is on a button is part of the text beside it */
+"@media print{.skip,nav.top,form.form{display:none}"
+"a.button{border:0;padding:0;background:none}}\n";
 
 const char frame_icon[] =
 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\">"
