@@ -138,6 +138,67 @@ load web
 	page 200 /m/$A/file/p1.png; shows libvips-tools; shows '00000000'
 }
 
+# living PID: its processes that have not ended
+living() {
+	pgrep -r R,S,D -P "$1"
+}
+
+@test "pictures that are traps: too large, endless, of other files; a killed maker is not their fault" {
+	need vipsthumbnail libvips-tools
+	python3 - "$T/a" <<-'END'
+		import struct, sys, zlib
+		def chunk(t, b):
+		    return struct.pack(">I", len(b)) + t + b + struct.pack(">I", zlib.crc32(t + b))
+		def svg(name, what, head="", size=100):
+		    open(f"{sys.argv[1]}/{name}.svg", "w").write(f'<?xml version="1.0"?>{head}'
+		        '<svg xmlns="http://www.w3.org/2000/svg" '
+		        'xmlns:xlink="http://www.w3.org/1999/xlink" '
+		        f'width="{size}" height="{size}">{what}</svg>')
+		c = zlib.compressobj(1)
+		rows = b"".join(c.compress(b"\0" * 3751) for i in range(30000)) + c.flush()
+		open(sys.argv[1] + "/large.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR",
+		    struct.pack(">IIBBBBB", 30000, 30000, 1, 0, 0, 0, 0)) +
+		    chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+		svg("enormous", "", size=10**9)
+		svg("laughs", "<text>&z;</text>", "<!DOCTYPE svg [<!ENTITY a 'aaaaaaaaaa'>" + "".join(
+		    f"<!ENTITY {b} '{f'&{a};' * 10}'>" for a, b in zip("abcdefghi", "bcdefghiz")) + "]>")
+		svg("other", '<image width="100" height="100" xlink:href="file:///usr/share/x.png"/>'
+		    '<text y="50">&x;</text>', "<!DOCTYPE svg [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>")
+		open(sys.argv[1] + "/loop.tif", "wb").write(b"II*\0\x08\0\0\0" + struct.pack("<HHHIII",
+		    1, 256, 4, 1, 10, 8))
+		open(sys.argv[1] + "/wide.gif", "wb").write(b"GIF89a" + struct.pack("<HH", 65535, 65535) +
+		    b"\x80\0\0\0\0\0\xff\xff\xff," + struct.pack("<HHHH", 0, 0, 65535, 65535) +
+		    b"\0\x02\x02\x44\x01\0;")
+	END
+	take_in $A "$T/a"
+	serve
+	for f in enormous.svg laughs.svg other.svg loop.tif wide.gif; do
+		status=$(get /m/$A/small/$f)
+		[[ $status == 415 || $status == 200 ]] || { echo "$f $status"; return 1; }
+	done
+	[ ! -s "$T/web.err" ]
+	rm -r "$NTT_HOME/cache"
+	curl -sS -o "$T/body" -w '%{http_code}' -b "$COOKIE" "$U/m/$A/small/large.png" >"$T/code" 3>&- &
+	client=$!
+	await '[ -n "$(living "$(living $WEB_PID | tail -1)")" ]' $client
+	bwrap=$(living "$(living $WEB_PID | tail -1)")
+	kill -9 $bwrap
+	wait $client
+	[ "$(cat "$T/code")" = 503 ]; shows 'in the log of ntt-web'
+	[ -s "$T/web.err" ]
+	# a page whose process is killed says so, and leaves nothing behind
+	curl -sS -o "$T/body" -w '%{http_code}' -b "$COOKIE" "$U/m/$A/small/large.png" >"$T/code" 3>&- &
+	client=$!
+	await '[ -n "$(living "$(living $WEB_PID | tail -1)")" ]' $client
+	bwrap=$(living "$(living $WEB_PID | tail -1)")
+	kill -9 "$(living $WEB_PID | tail -1)"
+	wait $client
+	[ "$(cat "$T/code")" = 500 ]; shows 'ended early'
+	await '! kill -0 $bwrap 2>/dev/null'
+	[ ! -e "$NTT_HOME/cache" ]
+	page 200 /m/$A/small/large.png
+}
+
 @test "what would be lost with each medium, and what they share" {
 	two_media
 	C=cccc0000cccc0000
@@ -576,6 +637,12 @@ load web
 	ntt-db psql -qc "SELECT pg_terminate_backend(pid) FROM pg_locks
 		WHERE mode = 'AccessExclusiveLock'" >/dev/null
 	page 200 /
+	# a server that is killed is as good as stopped
+	kill -9 "$server"
+	page 503 /m/$A/tree; shows 'does not answer'
+	page 503 /compare; page 503 /m/$A/photo; page 503 /m/$A/small/alone
+	await 'ntt-db start -q 3>&-'
+	await 'page 200 /m/$A/tree'
 	ntt-db psql -qc 'INSERT INTO schema_version VALUES (99)'
 	page 503 /; shows 'another version'
 	kill -9 $WEB_PID
