@@ -562,6 +562,50 @@ living() {
 	[ -z "$next" ]
 }
 
+@test "a folder of thousands: every entry on one page, none on two" {
+	mkdir "$T/a/many" "$T/a/many/folder "{1..5}
+	perl -e 'for (1 .. 5100) { open F, ">", "$ARGV[0]/file $_\xff" }' "$T/a/many"
+	ntt-enum -q --meta "$T/a" $A - | ntt-loader -q - $A >/dev/null
+	serve
+	next=/m/$A/tree/many pages=0
+	while [ -n "$next" ]; do
+		page 200 "$next"
+		shows 'more than 5,000 entries'
+		grep -o '<th scope="row"[^>]*><a href="[^"]*' "$T/body" >>"$T/entries"
+		next=$(sed -n 's/.*href="\([^"]*?after=[^"]*\)".*/\1/p' "$T/body")
+		pages=$((pages + 1))
+	done
+	[ $pages = 26 ]
+	[ "$(wc -l <"$T/entries")" = 5105 ]
+	[ "$(sort -u "$T/entries" | wc -l)" = 5105 ]
+	[ "$(grep -c '/tree/many/folder%20' "$T/entries")" = 5 ]
+}
+
+@test "search: a name in a large folder, and on many media" {
+	need plocate-build plocate
+	mkdir "$T/a/many"
+	perl -e 'for (1 .. 3000) { open F, ">", "$ARGV[0]/file $_" }' "$T/a/many"
+	touch "$T/a/many/the needle"
+	ntt-enum -q --meta "$T/a" $A - | ntt-loader -q - $A >/dev/null
+	rm -r "$T/a/many"
+	touch "$T/a/needle too"
+	for i in {1..30}; do
+		ntt-enum -q "$T/a" "$(printf '%032x' "$i")" - |
+			ntt-loader -q - "$(printf '%032x' "$i")" >/dev/null
+	done
+	serve
+	next='/search?q=needle'
+	while [ -n "$next" ]; do
+		page 200 "$next"
+		grep -o '<th scope="row"[^>]*><a href="[^"]*' "$T/body" >>"$T/entries"
+		next=$(grep -o '/search[^"]*from=[^"]*' "$T/body" | sed 's/&amp;/\&/g') || :
+	done
+	shows 'looked through: 31.'
+	[ "$(sort -u "$T/entries" | wc -l)" = 31 ]
+	[ "$(wc -l <"$T/entries")" = 31 ]
+	grep -q 'the%20needle' "$T/entries"
+}
+
 @test "search: by the index what it is without it" {
 	need plocate-build plocate
 	two_media

@@ -132,6 +132,9 @@
 	M(OTHER, "of no known type") \
 	M(FILE, "file") \
 	M(IN_FOLDER, "What is in it") \
+	M(LARGE_FOLDER, "This folder has more than {1} entries. They are " \
+	    "shown in the order of their names, with the folders among the " \
+	    "files.") \
 	M(EMPTY_FOLDER, "Nothing is listed in this folder.") \
 	M(IMPLIED_UNKNOWN, "There may be folders here that are not shown: " \
 	    "the list of this medium has no entries of their own for them. " \
@@ -235,6 +238,8 @@
 	M(SEARCH_NONE_YET, "Nothing fits so far.") \
 	M(SEARCH_WHAT, "What are you looking for? Write a part of its name.") \
 	M(SEARCH_CUT, "The search was cut short after {1} seconds: {2} of " \
+	    "{3} media were looked through.") \
+	M(SEARCH_ENOUGH, "These are the first {1}; there may be more. {2} of " \
 	    "{3} media were looked through.") \
 	M(SEARCH_FULL, "These are the first {1}; there may be more.") \
 	M(SEARCH_ALL, "All media were looked through: {1}.") \

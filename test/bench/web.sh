@@ -23,6 +23,12 @@ load() {
 }
 
 fill() {
+	# so that there is a store
+	mkdir "$work/two"
+	echo "the only one" >"$work/two/letter"
+	ntt-enum -q --meta "$work/two" eeee0000eeee0000 - |
+		ntt-loader -q --no-index - eeee0000eeee0000 >/dev/null
+	ntt-copier -q -m eeee0000eeee0000 --no-archived
 	mkdir -p "$work/one/a folder"
 	python3 - "$work/one/a folder" "$flat" <<-'END'
 		import os, sys
@@ -55,7 +61,6 @@ fill() {
 		CHECKPOINT;
 	SQL
 	ntt-db -q index
-	mkdir -p "$NTT_HOME/by-hash"
 }
 
 if [ -n "${CATALOGUE:-}" ]; then
@@ -110,7 +115,7 @@ row "the shelf" /
 row "a medium" "/m/$one"
 row "the root of a medium" "/m/$one/tree"
 row "a folder of $flat" "/m/ffff0000ffff0000/tree/a%20folder"
-row "its middle" "/m/ffff0000ffff0000/tree/a%20folder?rest=1&after=$(uri \
+row "its middle" "/m/ffff0000ffff0000/tree/a%20folder?after=$(uri \
 	"a folder/picture number 5.jpg")"
 row "a file" "/m/$copied/file/$(uri "$(file "$copied")")"
 row "taking a folder" "/m/$copied/take"
