@@ -604,6 +604,16 @@ living() {
 	[ "$(sort -u "$T/entries" | wc -l)" = 31 ]
 	[ "$(wc -l <"$T/entries")" = 31 ]
 	grep -q 'the%20needle' "$T/entries"
+	# whether its page was begun or not, a search that breaks off says so
+	ntt-db psql -qc "BEGIN; LOCK \"path_p_$A\"; SELECT pg_sleep(60)" >/dev/null 2>&1 3>&- &
+	await '[ -n "$(sql "SELECT 1 FROM pg_locks WHERE mode = '"'AccessExclusiveLock'"'
+		AND relation = '"'path_p_$A'"'::regclass")" ]'
+	status=$(get '/search?q=zq')
+	if [ "$status" = 200 ]; then shows 'not complete'; else shows 'too long'; fi
+	! grep -q 'were looked through' "$T/body" || return 1
+	sql "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = 'path_p_$A'::regclass
+		AND mode = 'AccessExclusiveLock'" >/dev/null
+	page 200 '/search?q=zq'; shows 'looked through: 31.'
 }
 
 @test "search: by the index what it is without it" {

@@ -43,6 +43,11 @@ answer_failed(void)
 
 	if (!answer_quietly)
 		warn("could not ask the catalogue: %s", db_error());
+	/* its status was said: what is missing must be, too */
+	if (reply_begun()) {
+		frame_paragraph(&page, "notice", MSG_BROKEN_OFF);
+		reply_page(200, &page);
+	}
 	_exit(slow ? ANSWER_SLOW : db_status());
 }
 

@@ -239,6 +239,8 @@
 	M(SEARCH_WHAT, "What are you looking for? Write a part of its name.") \
 	M(SEARCH_CUT, "The search was cut short after {1} seconds: {2} of " \
 	    "{3} media were looked through.") \
+	M(BROKEN_OFF, "This page is not complete: the catalogue does not " \
+	    "answer any more. Try again in a minute.") \
 	M(SEARCH_ENOUGH, "These are the first {1}; there may be more. {2} of " \
 	    "{3} media were looked through.") \
 	M(SEARCH_FULL, "These are the first {1}; there may be more.") \

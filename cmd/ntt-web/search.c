@@ -68,6 +68,9 @@ is_over(void)
 {
 	int64_t now = monotonic_ms();
 
+	/* what there is so far is shown while the search goes on */
+	if (now >= search.enough && search.found < ENOUGH && !reply_begun())
+		reply_part(&page);
 	return now >= search.end || (search.found >= ENOUGH &&
 	    now >= search.enough);
 }
