@@ -61,6 +61,32 @@ load web
 	page 409 "/m/$A/small/letters/old/Beach%201999.png"
 }
 
+@test "pictures of other kinds: HEIC, PDF, a drawing, a photo that was held upright" {
+	need vipsthumbnail libvips-tools
+	picture "$T/p.png" 90
+	vips copy "$T/p.png" "$T/a/new.heic" && vips copy "$T/p.png" "$T/a/scan.tif"
+	vips copy "$T/p.png" "$T/x.jpg"
+	# Orientation 6 in its EXIF data
+	{ head -c 2 "$T/x.jpg"
+		printf '\xff\xe1\0\x22Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0'
+		tail -c +3 "$T/x.jpg"; } >"$T/a/upright.jpg"
+	printf '%s\n' '%PDF-1.1' '1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj' \
+		'2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj' \
+		'3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 100 50]>>endobj' \
+		'trailer<</Root 1 0 R>>' >"$T/a/letter.pdf"
+	printf '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="80" height="40"/>' \
+		>"$T/a/drawing.svg"
+	take_in $A "$T/a"
+	serve
+	for want in new.heic:90x60 scan.tif:90x60 upright.jpg:60x90 letter.pdf: drawing.svg:80x40; do
+		page 200 "/m/$A/image/${want%:*}"
+		got=$(vipsheader -f width "$T/body")x$(vipsheader -f height "$T/body")
+		[ -z "${want#*:}" ] || [ "$got" = "${want#*:}" ] || { echo "$want $got"; return 1; }
+		# nothing of what a camera writes into its files
+		! grep -aq Exif "$T/body" || return 1
+	done
+}
+
 @test "what no picture can be made of is remembered; what is wrong is none" {
 	need vipsthumbnail libvips-tools
 	picture "$T/a/rotten.png" 50
