@@ -632,6 +632,20 @@ FROM
 WHERE
 	o.place <= $2::bigint;
 
+-- Of the contents $1 those that the catalogue does not have.
+PREPARE web_gone AS
+SELECT DISTINCT
+	id
+FROM
+	unnest($1::text[]) AS id
+WHERE
+	NOT EXISTS (
+		SELECT
+		FROM
+			blobs b
+		WHERE
+			b.blobid = id);
+
 -- Names of all media; $1: also of restricted ones.
 PREPARE web_named AS
 SELECT

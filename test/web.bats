@@ -118,6 +118,13 @@ load web
 	truncate -s 100 "$NTT_HOME/cache/pictures/${id:0:2}/$id-small"
 	page 200 /m/$A/small/rotten.png
 	cmp "$T/body" "$T/first"
+	# what the catalogue has no more is not kept, the rest is
+	sql "DELETE FROM blobs WHERE blobid = '$(b3sum --no-names "$T/a/noise.png")'"
+	kill -9 $WEB_PID
+	serve
+	await '[ -z "$(find "$NTT_HOME/cache" -name "$(b3sum --no-names "$T/a/noise.png")*")" ]'
+	await 'page 200 / && shows "was counted at"'
+	[ -n "$(find "$NTT_HOME/cache" -name "$id-small")" ]
 	# one directory of the cache has room for 4 MB
 	head -c 3900000 /dev/zero >"$NTT_HOME/cache/pictures/${id:0:2}/$(printf '%064d' 1)-large"
 	touch -d '2 days ago' "$NTT_HOME/cache/pictures/${id:0:2}/$(printf '%064d' 1)-large"

@@ -14,6 +14,7 @@
 #include "catalogue/db.h"
 #include "sql/statements.h"
 #include "answer.h"
+#include "picture.h"
 
 int count_quietly;
 static struct counted *all;
@@ -43,6 +44,17 @@ count_shared(int fd)
 		if (write_all(fd, &s, sizeof s) < 0)
 			_exit(EXIT_FAILED);
 	}
+}
+
+static void
+clean(const char *ids, void (*forget)(const char *id))
+{
+	PGresult *res = web_ask(sql_web_gone, 1, &ids);
+	int row;
+
+	for (row = 0; row < PQntuples(res); row++)
+		forget(db_text(res, row, 0));
+	PQclear(res);
 }
 
 void
@@ -77,6 +89,8 @@ count_all(int fd)
 	}
 	PQclear(res);
 	count_shared(fd);
+	/* what is removed from the collection is not kept here */
+	picture_clean(clean);
 	_exit(EXIT_DONE);
 }
 

@@ -43,7 +43,7 @@ void
 get_photo(void)
 {
 	enum picture_size size = request_param(asked, "small") ?
-	    PICTURE_SMALL : PICTURE_LARGE;
+	    PICTURE_PHOTO_SMALL : PICTURE_PHOTO_LARGE;
 	enum picture_state state;
 	struct buf jpeg = BUF_INIT;
 	char id[STORE_ID + 1], *path;

@@ -42,7 +42,9 @@ static const struct {
 	const char *ending, *edge;
 } sizes[] = {
 	[PICTURE_SMALL] = { "-small", "240x180>" },
-	[PICTURE_LARGE] = { "-large", "1280x1280>" }
+	[PICTURE_LARGE] = { "-large", "1280x1280>" },
+	[PICTURE_PHOTO_SMALL] = { "-photo-small", "240x180>" },
+	[PICTURE_PHOTO_LARGE] = { "-photo-large", "1280x1280>" }
 };
 /* NULL: there is none. */
 static char *cache;
@@ -288,6 +290,48 @@ keep(const char *blob, const char *ending, const struct buf *jpeg)
 	}
 	free(path);
 	make_room(blob);
+}
+
+static void
+forget(const char *id)
+{
+	static const char *const endings[] = { "", "-small", "-large" };
+	char *path;
+	size_t i;
+
+	for (i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+		path = path_of(id, endings[i]);
+		unlink(path);
+		free(path);
+	}
+}
+
+void
+picture_clean(void (*unknown)(const char *ids, void (*forget)(const char *)))
+{
+	struct buf ids = BUF_INIT;
+	unsigned int n;
+
+	for (n = 0; cache && n < 256; n++) {
+		char *path = xasprintf("%s/%02x", cache, n);
+		DIR *dir = opendir(path);
+		const struct dirent *e;
+
+		buf_reset(&ids);
+		while (dir && (e = readdir(dir)))
+			if (strspn(e->d_name, "0123456789abcdef") ==
+			    STORE_ID && !strstr(e->d_name, "-photo"))
+				buf_printf(&ids, "%s%.*s", ids.len ? "," : "{",
+				    STORE_ID, e->d_name);
+		if (dir)
+			closedir(dir);
+		free(path);
+		if (ids.len == 0)
+			continue;
+		buf_putc(&ids, '}');
+		unknown(ids.data, forget);
+	}
+	buf_free(&ids);
 }
 
 /* ---- the sandbox ---- */

@@ -17,7 +17,9 @@
 
 enum picture_size {
 	PICTURE_SMALL,		/* in lists */
-	PICTURE_LARGE		/* on the page of a file */
+	PICTURE_LARGE,		/* on the page of a file */
+	/* the same of photos of media, which are no contents of the store */
+	PICTURE_PHOTO_SMALL, PICTURE_PHOTO_LARGE
 };
 
 enum { PICTURE_MOST = 256 << 20 };	/* bytes of a content */
@@ -47,6 +49,12 @@ enum picture_state picture_find(const char *blob, enum picture_size size,
 enum picture_state picture_make(const char *file, const char *blob,
 	enum picture_size size, struct buf *jpeg);
 
+/*
+ * Removes pictures of contents that the catalogue has no more.  unknown() gets the
+ * ids of some, "{a,b,…}", and calls forget() for each that is gone.
+ */
+void picture_clean(void (*unknown)(const char *ids,
+	void (*forget)(const char *id)));
 /* Gives it to the visitor; ends the process. */
 void picture_reply(const struct buf *jpeg) __attribute__((noreturn));
 
