@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/bag_name.h"
 #include "base/diag.h"
 #include "base/json.h"
 #include "base/num.h"
@@ -49,22 +50,13 @@ put(struct spool *s, const struct buf *b)
 void
 bag_path(struct buf *b, const char *path, size_t len)
 {
-	size_t i;
-
 	buf_printf(b, "%s/data/", directory);
 	if (utf8_valid(path, len)) {
 		buf_put(b, path, len);
 		return;
 	}
 	buf_printf(b, "%s/", odd);
-	for (i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)path[i];
-
-		if (c >= 0x80 || c == '%')
-			buf_printf(b, "%%%02X", c);
-		else
-			buf_putc(b, c);
-	}
+	bag_put_renamed(b, path, len);
 }
 
 void
@@ -81,7 +73,7 @@ bag_bytes(const void *p, size_t len)
 		out_of_memory();
 }
 
-/* "DIGEST  name": CR, LF and % as a manifest has them. */
+/* "DIGEST  name" */
 static void
 put_line(struct spool *s, const char *name)
 {
@@ -93,12 +85,7 @@ put_line(struct spool *s, const char *name)
 		out_of_memory();
 	hex_encode(hex, digest, SHA512);
 	buf_printf(&b, "%s  ", hex);
-	for (; *name; name++) {
-		if (*name == '\r' || *name == '\n' || *name == '%')
-			buf_printf(&b, "%%%02X", (unsigned char)*name);
-		else
-			buf_putc(&b, *name);
-	}
+	bag_put_in_manifest(&b, name);
 	buf_putc(&b, '\n');
 	put(s, &b);
 	buf_free(&b);
@@ -190,7 +177,8 @@ hash_spool(struct spool *s)
 }
 
 static void
-give(const char *name, struct spool *s, void (*to)(const char *, struct spool *))
+give(const char *name, struct spool *s,
+    void (*to)(const char *, struct spool *))
 {
 	hash_spool(s);
 	put_line(&tags, name);

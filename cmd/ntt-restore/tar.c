@@ -544,7 +544,8 @@ write_node(struct maker *m, const struct item *e)
 	}
 	if (e->type == 's' || ((is_zip || is_bag) && e->type != 'd')) {
 		left_out(e->path, e->len, "a %s cannot hold a %s", is_bag ?
-		    "bag" : is_zip ? "zip archive" : "tar archive", e->type == 's' ? "socket" :
+		    "bag" : is_zip ? "zip archive" : "tar archive",
+		    e->type == 's' ? "socket" :
 		    e->type == 'p' ? "pipe" : "device");
 		return -1;
 	}

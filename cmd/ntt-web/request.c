@@ -15,7 +15,8 @@ static const struct {
 	{ "get", PAGE_GET, 1 }, { "image", PAGE_IMAGE, 1 },
 	{ "small", PAGE_SMALL, 1 }, { "where", PAGE_WHERE, 1 },
 	{ "take", PAGE_TAKE, 1 }, { "tar", PAGE_TAR, 1 },
-	{ "zip", PAGE_ZIP, 1 }, { "bag", PAGE_BAG, 1 }, { "missing", PAGE_MISSING, 0 },
+	{ "zip", PAGE_ZIP, 1 }, { "bag", PAGE_BAG, 1 },
+	{ "missing", PAGE_MISSING, 0 },
 	{ "report", PAGE_REPORT, 0 }, { "map", PAGE_MAP, 0 },
 	{ "photo", PAGE_PHOTO, 0 }
 };
