@@ -171,6 +171,28 @@ load web
 	page 200 /m/$A/file/p1.png; shows libvips-tools; shows '00000000'
 }
 
+@test "pictures: a user who is not root, without new rights, as the unit has it" {
+	need vipsthumbnail libvips-tools
+	need_root
+	chmod 755 "$T" "$T/a" && picture "$T/a/p.png" 70
+	mkdir -p "$T/user" && chown 65534:65534 "$T/user" "$T/a"
+	nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs
+		env -u NTT_DB_URL "NTT_HOME=$T/user/ntt" "HOME=$T/user" "CACHE_DIRECTORY=$T/user/cache")
+	cd /
+	"${nobody[@]}" ntt-orchestrator -q "$T/a" 3>&-
+	"${nobody[@]}" ntt-web --listen 127.0.0.1:0 >"$T/web.out" 2>"$T/web.err" 3>&- &
+	WEB_PID=$!
+	await '[ -s "$T/web.out" ]' $WEB_PID
+	U=$(sed -n 's,/?token.*,,p' "$T/web.out")
+	COOKIE="ntt-web=$(sed -n 's/.*token=//p' "$T/web.out")"
+	hash=$("${nobody[@]}" ntt-db psql -XAtqc "SELECT medium_hash FROM medium")
+	got=$(get "/m/$hash/small/p.png")
+	"${nobody[@]}" ntt-db stop -q
+	[ "$got" = 200 ] || { cat "$T/web.err"; return 1; }
+	[ "$(vipsheader -f width "$T/body")" = 70 ]
+	[ "$(find "$T/user/cache/pictures" -type f -user nobody | wc -l)" = 1 ]
+}
+
 # living PID: its processes that have not ended
 living() {
 	pgrep -r R,S,D -P "$1"
