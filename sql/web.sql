@@ -121,39 +121,54 @@ WHERE
 	AND ($1::boolean
 		OR NOT restricted);
 
--- Loaded media in the order in which they are looked through, from $2 on:
--- their names, the blocks of their paths, and what an index calls those.
+-- Media in the order in which they are looked through: their names, whether
+-- they are loaded, and what an index calls their paths.  to_regclass() and
+-- pg_relation_size() open each table, which takes half a second for 2,000.
 PREPARE web_media AS
 SELECT
 	m.medium_hash,
 	coalesce(m.title, m.medium_human, m.medium_hash),
 	c.oid IS NOT NULL,
-	coalesce(pg_relation_size(c.oid) / current_setting('block_size')::bigint, 0),
 	l.names
 FROM
 	medium m
 	LEFT JOIN loaded l USING (medium_hash)
-	LEFT JOIN pg_class c ON c.oid = to_regclass(quote_ident('path_p_' || m.medium_hash))
+	LEFT JOIN pg_class c ON c.relname = 'path_p_' || m.medium_hash
+		AND c.relnamespace = (
+			SELECT
+				relnamespace
+			FROM
+				pg_class
+			WHERE
+				oid = 'medium'::regclass)
 WHERE
 	$1::boolean
 	OR NOT m.restricted
 ORDER BY
 	m.medium_hash COLLATE "C";
 
--- The same for content $2: the third column is also false of media that do not
--- hold it.
+-- The blocks of the paths of a medium.
+PREPARE web_blocks AS
+SELECT
+	pg_relation_size(to_regclass(quote_ident('path_p_' || :'medium'))) / current_setting('block_size')::bigint;
+
+-- The same as web_media for content $2: the third column is also false of media
+-- that do not hold it.
 PREPARE web_holders AS
 SELECT
 	m.medium_hash,
 	coalesce(m.title, m.medium_human, m.medium_hash),
-	to_regclass(quote_ident('path_p_' || m.medium_hash)) IS NOT NULL
-	AND m.medium_hash IN (
+	CASE WHEN m.medium_hash IN (
 		SELECT
 			b.medium
 		FROM
 			blob_medium b
 		WHERE
-			b.blobid = $2)
+			b.blobid = $2) THEN
+		to_regclass(quote_ident('path_p_' || m.medium_hash)) IS NOT NULL
+	ELSE
+		FALSE
+	END
 FROM
 	medium m
 WHERE
@@ -208,7 +223,9 @@ SELECT
 	i.status::text,
 	p_excluded,
 	d.ino IS NOT NULL,
-	coalesce(b.state::text, 'good')
+	coalesce(b.state::text, 'good'),
+	i.blobid,
+	coalesce(i.mime_type, b.mime_type)
 FROM (
 	SELECT
 		p.path,
@@ -239,6 +256,56 @@ ORDER BY
 	l.rest,
 	l.path;
 
+-- Has the directory with hash $1 more than $2 entries?
+PREPARE web_is_large AS
+SELECT
+	count(*) > $2::bigint
+FROM (
+	SELECT
+		FROM :"path" p
+	WHERE
+		p.dir = $1::bigint
+	LIMIT $2 + 1) AS l;
+
+-- The same as web_listing in the order of paths alone: the types of all entries
+-- would have to be looked up.  After $3, at most $4.
+PREPARE web_listing_large AS
+SELECT
+	l.path,
+	i.fs_type,
+	i.size,
+	i.mtime,
+	i.status::text,
+	p_excluded,
+	d.ino IS NOT NULL,
+	coalesce(b.state::text, 'good'),
+	i.blobid,
+	coalesce(i.mime_type, b.mime_type)
+FROM (
+	SELECT
+		p.path,
+		p.dev,
+		p.ino,
+		p.exclude_reason IS NOT NULL AS p_excluded
+	FROM
+		:"path" p
+	WHERE
+		p.dir = $1::bigint
+		AND substring(p.path FOR octet_length($2::bytea)) = $2
+		AND ($3::bytea IS NULL
+			OR p.path > $3)
+	ORDER BY
+		p.path
+	LIMIT $4::bigint) AS l
+	JOIN :"inode" i ON i.dev = l.dev
+		AND i.ino = l.ino
+	LEFT JOIN inode_damage d ON d.medium_hash = :'medium'
+		AND d.dev = i.dev
+		AND d.ino = i.ino
+	LEFT JOIN blobs b ON b.blobid = i.blobid
+ORDER BY
+	l.path;
+
 -- Paths after place $1 in the table and before $2 that have $3, in lower case
 -- and escaped, $6 at most; of type $4, with a MIME type like $5.
 PREPARE web_search AS
@@ -248,7 +315,8 @@ SELECT
 	i.fs_type,
 	i.size,
 	i.mtime,
-	i.status::text
+	i.blobid,
+	i.mime_type
 FROM
 	:"path" p
 	CROSS JOIN LATERAL (
@@ -256,7 +324,7 @@ FROM
 			fs_type,
 			size,
 			mtime,
-			status,
+			blobid,
 			mime_type
 		FROM
 			:"inode" n
@@ -283,7 +351,8 @@ SELECT
 	i.fs_type,
 	i.size,
 	i.mtime,
-	i.status::text
+	i.blobid,
+	i.mime_type
 FROM
 	:"path" p
 	JOIN :"inode" i ON i.dev = p.dev
@@ -438,6 +507,12 @@ FROM
 WHERE
 	medium_hash = $1;
 
+-- May the next statements read a table from its beginning?
+PREPARE web_scans AS
+SELECT
+	set_config('enable_seqscan', $1, FALSE),
+	set_config('enable_tidscan', $1, FALSE);
+
 -- Until when the next statement may take: $1 milliseconds.
 PREPARE web_timeout AS
 SELECT
@@ -486,3 +561,111 @@ FROM (
 				min(medium_hash) = max(medium_hash)) AS one
 		GROUP BY
 			medium_hash) AS o USING (medium_hash);
+
+-- Which media have the same contents: a medium, another one, how many contents,
+-- their bytes; of each medium the $2 others with most.  Contents that more than
+-- $1 media have do not count: they say little of any two.
+PREPARE web_shared AS
+WITH sets AS (
+	SELECT
+		loads,
+		count(*) AS contents,
+		sum(size) AS bytes
+	FROM (
+		SELECT
+			l.loads,
+			b.size
+		FROM (
+			SELECT
+				blobid,
+				array_agg(LOAD ORDER BY LOAD) AS loads
+			FROM
+				blob_load
+			WHERE
+				LOAD IN (
+					SELECT
+						id
+					FROM
+						loaded)
+			GROUP BY
+				blobid
+			HAVING
+				count(*) BETWEEN 2 AND $1::bigint) AS l
+			JOIN blobs b USING (blobid)
+		WHERE
+			b.size > 0) AS c
+	GROUP BY
+		loads
+),
+pairs AS (
+	SELECT
+		a,
+		b,
+		sum(contents) AS contents,
+		sum(bytes) AS bytes
+	FROM
+		sets
+		CROSS JOIN LATERAL unnest(loads) AS a
+		CROSS JOIN LATERAL unnest(loads) AS b
+	WHERE
+		a <> b
+	GROUP BY
+		a,
+		b
+),
+ordered AS (
+	SELECT
+		*,
+		row_number() OVER (PARTITION BY a ORDER BY bytes DESC, b) AS place
+	FROM
+		pairs
+)
+SELECT
+	x.medium_hash,
+	y.medium_hash,
+	o.contents,
+	o.bytes
+FROM
+	ordered o
+	JOIN loaded x ON x.id = o.a
+	JOIN loaded y ON y.id = o.b
+WHERE
+	o.place <= $2::bigint;
+
+-- Of the contents $1 those that the catalogue does not have.
+PREPARE web_gone AS
+SELECT DISTINCT
+	id
+FROM
+	unnest($1::text[]) AS id
+WHERE
+	NOT EXISTS (
+		SELECT
+		FROM
+			blobs b
+		WHERE
+			b.blobid = id);
+
+-- Names of all media; $1: also of restricted ones.
+PREPARE web_named AS
+SELECT
+	medium_hash,
+	coalesce(title, medium_human, medium_hash),
+	health
+FROM
+	medium
+WHERE
+	$1::boolean
+	OR NOT restricted
+ORDER BY
+	medium_hash COLLATE "C";
+
+-- Where the image and the archive of a medium are, or were.
+PREPARE web_files AS
+SELECT
+	image_path,
+	archive_path
+FROM
+	medium
+WHERE
+	medium_hash = $1;

@@ -210,6 +210,8 @@ try() {
 	printf '%s:letters\0' "$HASH" >list
 	try ntt-restore.1 '*--files-from list*'
 	try ntt-restore.1 '*--tar*'
+	try ntt-restore.1 '*--zip*'
+	[ "$(unzip -p letters.zip letters/mother.doc | cmp - letter.doc)" = "" ]
 	diff -r box unpacked
 	mke2fs -q -t ext2 -d box newest.img 3M
 	ntt-orchestrator -q --image newest.img >/dev/null

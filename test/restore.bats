@@ -180,7 +180,139 @@ clean() {
 	expect 3 ntt-restore --tar last
 	has "$stderr" 'src/s" is not restored' ||
 		has "$stderr" ':s" is not restored: a tar archive cannot hold a socket'
-	[ "$(tar tf .out)" = $'./\nf' ]
+	[ "$(tar tf .out)" = $'./\nf\nntt-left-out.'"$M.txt" ]
+	[ "$(tar xOf .out "ntt-left-out.$M.txt")" = \
+		$'"s"\ta tar archive cannot hold a socket' ]
+}
+
+@test "--zip, through unzip, 7z, bsdtar and Python" {
+	need 7z p7zip-full
+	need unzip unzip
+	need bsdtar libarchive-tools
+	mkdir -p src/dir/empty && cd src
+	head -c 9000000 /dev/urandom >dir/large
+	: >dir/nothing
+	printf 'grüß' >$'gr\u00fc\u00df'
+	echo latin >$'\xe4rger' && echo new >$'a\nb' && echo q >'c"<&\d'
+	ln -s 'dir/large' link && ln dir/large again && chmod 4751 again
+	chown 1234:70000 dir/nothing && touch -d '2021-02-03 04:05:06.789' dir/nothing
+	touch -d '1955-11-05' $'a\nb' && touch -d '2150-01-01' link -h
+	touch -d '2001-02-03 04:05:07' dir/empty
+	chmod 700 dir/empty
+	cd ..
+	ingest src
+	expect 0 ntt-restore --zip last
+	has "$stderr" "1 names are not UTF-8"
+	has "$stderr" "1 times could not be set"
+	mv .out out.zip
+	# to a pipe, too, nothing follows its end
+	ntt-restore -q --zip last | cmp - out.zip
+	TZ=UTC unzip -tq out.zip
+	7z t out.zip >7z.out && grep -q 'Everything is Ok' 7z.out
+	mkdir out
+	# bsdtar takes a backslash for a slash
+	bsdtar -xpf out.zip -C out
+	[ "$(cat 'out/c"<&/d')" = q ]
+	diff -r --no-dereference -x 'c"<&*' src out
+	[ "$(readlink out/link)" = dir/large ]
+	[ "$(stat -c '%a %Y' out/dir/empty)" = "700 $(date -d '2001-02-03 04:05:07' +%s)" ]
+	[ "$(stat -c '%u %g %Y' out/dir/nothing)" = "1234 70000 $(stat -c %Y src/dir/nothing)" ]
+	[ "$(stat -c %a out/again)" = 4751 ]
+	python3 - <<-'END'
+		import os, struct, zipfile
+		z = zipfile.ZipFile("out.zip")
+		assert z.testzip() is None
+		names = {}
+		for i in z.infolist():
+		    assert i.compress_type == zipfile.ZIP_STORED
+		    utf8 = i.flag_bits & 0x800
+		    raw = i.filename.encode("utf-8" if utf8 else "cp437")
+		    try: raw.decode("utf-8"); fine = True
+		    except UnicodeDecodeError: fine = False
+		    assert bool(utf8) == (fine and not raw.isascii()), raw
+		    names[raw.rstrip(b"/")] = i
+		extra = names[b"a\nb"].extra
+		at = extra.index(b"UT")
+		assert struct.unpack_from("<i", extra, at + 5)[0] == \
+		    os.stat("src/a\nb").st_mtime
+		want = {os.path.relpath(os.path.join(d, n), b"src")
+		    for d, s, f in os.walk(b"src") for n in s + f}
+		assert set(names) == want, set(names) ^ want
+	END
+}
+
+@test "--bag: manifests that are right, what a bag cannot hold is told" {
+	need bsdtar libarchive-tools
+	mkdir -p src/dir/empty && cd src
+	head -c 9000000 /dev/urandom >dir/large
+	: >dir/nothing
+	echo odd >$'dir/\xe4\nx%' && echo percent >$'100%\rsure'
+	ln dir/large again && ln -s $'dir/\xe4' link
+	cd ..
+	ingest src
+	ntt-note --title 'Box 7' "$M" "from the attic" >/dev/null
+	for how in tar zip; do
+		expect 0 ntt-restore -q --$how --bag last
+		mkdir $how
+		bsdtar -xf .out -C $how
+		[ "$(ls $how)" = "bag-$M" ]
+		cd "$how/bag-$M"
+		[ "$(cat bagit.txt)" = $'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8' ]
+		cat >check.py <<-'END'
+			import hashlib, json, os
+			def read(name):
+			    return {p.split(b"  ", 1)[1].replace(b"%0D", b"\r").replace(b"%0A", b"\n")
+			            .replace(b"%25", b"%"): p.split()[0].decode()
+			            for p in open(name, "rb").read().split(b"\n") if p}
+			def files(top):
+			    return {os.path.join(d, n) for d, s, f in os.walk(top) for n in f}
+			digest = lambda n: hashlib.sha512(open(n, "rb").read()).hexdigest()
+			m = read("manifest-sha512.txt")
+			assert set(m) == files(b"data"), set(m) ^ files(b"data")
+			t = read("tagmanifest-sha512.txt")
+			assert set(t) == {b"bagit.txt", b"bag-info.txt", b"manifest-sha512.txt",
+			    b"metadata/tree.jsonl"}, t
+			for n, h in {**m, **t}.items():
+			    assert digest(n) == h, n
+			size = sum(os.path.getsize(n) for n in m)
+			info = open("bag-info.txt").read()
+			assert f"Payload-Oxum: {size}.{len(m)}\n" in info, info
+			assert "Names-Not-UTF-8: 1," in info and "from the attic" in info
+			tree = [json.loads(l) for l in open("metadata/tree.jsonl")]
+			assert len(tree) == 9, tree
+			assert [e for e in tree if e.get("target_hex") == b"dir/\xe4".hex()]
+			assert [e for e in tree if e["type"] == "d" and e.get("path") == "dir/empty"]
+		END
+		python3 check.py
+		cmp data/again ../../src/again
+		cat data/names-not-utf-8-*/dir/* | cmp - $'../../src/dir/\xe4\nx%'
+		cd ../..
+	done
+	mkfifo src/pipe
+	flip_bit "$(blob_of again)" 8000000
+	ingest src
+	expect 3 ntt-restore -q --tar --bag last
+	has "$(tar xOf .out "bag-$M/metadata/ntt-left-out.$M.txt")" $'"pipe"\ta bag cannot'
+	expect 64 ntt-restore --bag last x
+}
+
+@test "--zip: more entries than old programs can count, and what is left out" {
+	mkdir -p src/many
+	perl -e 'for (0 .. 65999) { open F, ">", "src/many/$_"; }
+		open F, ">src/rotten"; print F "x" x 100000'
+	mkfifo src/pipe
+	ingest src
+	expect 3 ntt-restore -q --zip last
+	python3 -c 'import zipfile
+z = zipfile.ZipFile(".out")
+assert len(z.namelist()) == 66003 and z.testzip() is None' 
+	has "$(python3 -m zipfile -l .out)" ntt-left-out
+	[ "$(unzip -p .out "ntt-left-out.$M.txt")" = \
+		$'"pipe"\ta zip archive cannot hold a pipe' ]
+	flip_bit "$(blob_of rotten)" 70000
+	expect 3 ntt-restore -q --zip last:rotten
+	[ "$(unzip -Z1 .out)" = "ntt-left-out.$M.txt" ]
+	expect 64 ntt-restore --zip --tar last
 }
 
 @test "deep paths, longer than PATH_MAX" {
@@ -411,7 +543,7 @@ right() {
 	[ "$(sql "SELECT string_agg(state::text, ' ' ORDER BY state::text)
 		FROM blobs")" = "bad good missing" ]
 	expect 3 ntt-restore --tar last
-	[ "$(tar tf .out)" = $'./\na' ]
+	[ "$(tar tf .out)" = $'./\na\nntt-left-out.'"$M.txt" ]
 }
 
 @test "a rotten end of a large blob has no name, nor a member" {
@@ -422,7 +554,7 @@ right() {
 	expect 3 ntt-restore last out
 	[ -z "$(ls -A out)" ]
 	expect 3 ntt-restore --tar last
-	[ "$(tar tf .out)" = ./ ]
+	[ "$(tar tf .out)" = $'./\nntt-left-out.'"$M.txt" ]
 }
 
 @test "damaged files: kept and listed, or skipped" {

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bag_name.h"
 #include "base/buf.h"
 #include "base/config.h"
 #include "base/diag.h"
@@ -50,34 +51,6 @@ struct making {
 	int (*stop)(void);
 	void (*lost)(const char *what, const char *why);
 };
-
-/* CR, LF and % as a manifest has them. */
-static void
-put_manifest_path(struct buf *b, const char *path)
-{
-	for (; *path; path++) {
-		if (*path == '\r' || *path == '\n' || *path == '%')
-			buf_printf(b, "%%%02X", (unsigned char)*path);
-		else
-			buf_putc(b, *path);
-	}
-}
-
-/* The name of a path of which not all is UTF-8: ASCII, and reversible. */
-static void
-put_renamed(struct buf *b, const char *path, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)path[i];
-
-		if (c >= 0x80 || c == '%')
-			buf_printf(b, "%%%02X", c);
-		else
-			buf_putc(b, c);
-	}
-}
 
 static int
 fail(struct making *m, int status, char *error)
@@ -356,14 +329,14 @@ add_name(struct making *m, const struct export_row *row)
 		buf_put(&path, row->path, row->len);
 	} else {
 		buf_printf(&path, "%s/", m->odd);
-		put_renamed(&path, row->path, row->len);
+		bag_put_renamed(&path, row->path, row->len);
 		m->b->renamed++;
 	}
 	rc = place(m, path.data);
 	if (rc > 0) {
 		rc = 0;
 		buf_printf(&line, "%s  data/", m->digest);
-		put_manifest_path(&line, path.data);
+		bag_put_in_manifest(&line, path.data);
 		buf_putc(&line, '\n');
 		if (fwrite(line.data, 1, line.len, m->manifest) != line.len)
 			rc = fail_errno(m, "write", "manifest-sha512.txt");

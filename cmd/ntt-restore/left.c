@@ -9,11 +9,13 @@
 
 static const char *of_medium = "";
 static uint64_t count;
+static struct buf lines;
 
 void
 left_medium(const char *medium)
 {
 	of_medium = medium;
+	buf_reset(&lines);
 }
 
 static void __attribute__((format(printf, 4, 0)))
@@ -29,6 +31,7 @@ name(const char *path, size_t len, const char *what, const char *fmt,
 	progress_hide();
 	warn("%s%s: %s", quoted_bytes(place.data, place.len), what, why.data);
 	count++;
+	buf_printf(&lines, "%s\t%s\n", quoted_bytes(path, len), why.data);
 	buf_free(&place);
 	buf_free(&why);
 }
@@ -51,6 +54,12 @@ left_changed(const char *path, size_t len, const char *fmt, ...)
 	va_start(ap, fmt);
 	name(path, len, "", fmt, ap);
 	va_end(ap);
+}
+
+struct buf *
+left_lines(void)
+{
+	return &lines;
 }
 
 uint64_t

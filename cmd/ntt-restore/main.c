@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -47,7 +48,7 @@ static const char *const damaged_words[] = { "keep", "skip", NULL };
 
 static struct {
 	const char *medium, *files_from, *image, *to;
-	int null, tar, overwrite, damaged, streams, reflink;
+	int null, tar, zip, bag, overwrite, damaged, streams, reflink;
 } opt;
 
 static PGconn *db;
@@ -64,6 +65,10 @@ static const struct prog_option options[] = {
 		OPT_FLAG(&opt.null) },
 	{ 0, "tar", NULL, "write a pax archive to standard output",
 		OPT_FLAG(&opt.tar) },
+	{ 0, "zip", NULL, "write a zip archive to standard output",
+		OPT_FLAG(&opt.zip) },
+	{ 0, "bag", NULL, "make the archive a bag (BagIt)",
+		OPT_FLAG(&opt.bag) },
 	{ 0, "image", "MEDIUM", "give the image of a medium back",
 		OPT_TEXT(&opt.image) },
 	{ 0, "overwrite", NULL, "replace existing files that differ",
@@ -82,7 +87,7 @@ static const struct prog prog = {
 	"[options] MEDIUM[:PATH]... DIR\n"
 	"[options] -m MEDIUM [PATH]... DIR\n"
 	"[options] --files-from FILE [-0] DIR\n"
-	"[options] --tar MEDIUM[:PATH]...\n"
+	"[options] --tar|--zip [--bag] MEDIUM[:PATH]...\n"
 	"--image MEDIUM FILE",
 	"Give files, folders and media back"
 };
@@ -208,6 +213,17 @@ add_old_lines(struct buf *list, int fd)
 			buf_put(list, line, len);
 	}
 	buf_free(&old);
+}
+
+/* Whoever has only the archive must know what it lacks. */
+static void
+write_left(const char *medium)
+{
+	char *name = xasprintf("ntt-left-out.%s.txt", medium);
+
+	if (opt.tar && left_lines()->len > 0)
+		tar_text(name, left_lines());
+	free(name);
 }
 
 static void
@@ -346,6 +362,7 @@ restore_medium(struct places *of, int several)
 	    plan.bytes);
 	if (make_all(&plan, of, several) > 0)
 		make_waiting(&plan, of);
+	write_left(medium);
 	write_damaged(medium);
 	if (!opt.tar) {
 		if (!several)
@@ -421,6 +438,54 @@ report(void)
 	    left_count() ? ", some could not be given back" : "");
 }
 
+/* bag-info.txt says what the bag is of. */
+static void
+describe_bag(const char *medium)
+{
+	PGresult *res = db_query(db, sql_report_bag_info, medium);
+
+	if (!res)
+		db_die("could not read what medium %s is", medium);
+	tar_bag_info("External-Identifier", medium);
+	tar_bag_info("External-Description", db_text(res, 0, 0));
+	tar_bag_info("Internal-Sender-Description", db_text(res, 0, 1));
+	tar_bag_info("Medium-Model", db_text(res, 0, 3));
+	tar_bag_info("Medium-Serial-Number", db_text(res, 0, 4));
+	PQclear(res);
+}
+
+static void
+open_archive(void)
+{
+	const char *medium = NULL;
+	char day[16];
+	time_t now = time(NULL);
+	struct tm tm;
+	size_t i;
+
+	tar_open(opt.zip ? TAR_ZIP : TAR_PAX, opt.bag ?
+	    places.list[0].place.medium : NULL);
+	if (!opt.bag)
+		return;
+	tar_bag_info("Source-Organization",
+	    config_get(CONFIG_ORGANIZATION));
+	tar_bag_info("Contact-Name", config_get(CONFIG_CONTACT));
+	if (gmtime_r(&now, &tm) && strftime(day, sizeof day, "%Y-%m-%d",
+	    &tm) > 0)
+		tar_bag_info("Bagging-Date", day);
+	for (i = 0; i < places.count; i++) {
+		const struct place *p = &places.list[i].place;
+		struct buf where = BUF_INIT;
+
+		if (!medium || strcmp(medium, p->medium))
+			describe_bag(p->medium);
+		medium = p->medium;
+		buf_printf(&where, "%s:%s", p->medium, p->path);
+		tar_bag_info("Bagged-Place", where.data);
+		buf_free(&where);
+	}
+}
+
 static int
 restore(void)
 {
@@ -440,7 +505,7 @@ restore(void)
 	maker.streams = opt.streams;
 	maker.reflink = opt.reflink;
 	if (opt.tar)
-		tar_open();
+		open_archive();
 	else
 		target_open(&target, opt.to);
 	for (i = 0; i < places.count; i += of.count) {
@@ -486,6 +551,11 @@ parse_options(int argc, char **argv)
 	prog_start(&prog, argc, argv);
 	prog_options(options);
 	opt.medium = prog_medium(prog_operand_count(), prog_operand_count());
+	if (opt.tar && opt.zip)
+		die_usage("--tar and --zip are two formats");
+	opt.tar |= opt.zip;
+	if (opt.bag && !opt.tar)
+		die_usage("--bag is for --tar and --zip");
 	if (opt.null && !opt.files_from)
 		die_usage("-0 is for --files-from");
 	if (opt.image) {

@@ -13,8 +13,10 @@
 
 #include "base/bytes.h"
 #include "base/diag.h"
+#include "base/num.h"
 #include "base/progress.h"
 #include "base/sig.h"
+#include "bag.h"
 #include "catalogue/db.h"
 #include "left.h"
 #include "sql/statements.h"
@@ -31,6 +33,9 @@ struct owner {
 };
 
 static struct archive *tar;
+static int is_zip, is_bag;
+static struct buf bag_info;
+static uint64_t odd_names;	/* that are not UTF-8, in a zip archive */
 static char *directory;		/* before every path, with its slash; "" */
 static struct owner *owners;
 static int owner_count;
@@ -46,17 +51,55 @@ failed(void)
 	    archive_error_string(tar));
 }
 
-void
-tar_open(void)
+/*
+ * Contents are stored as they are: most of what is large is compressed already.
+ * Nothing follows the end of a zip archive.
+ */
+static int
+set_zip(void)
 {
+	return archive_write_set_format_zip(tar) == ARCHIVE_OK &&
+	    archive_write_zip_set_compression_store(tar) == ARCHIVE_OK &&
+	    archive_write_set_bytes_in_last_block(tar, 1) == ARCHIVE_OK;
+}
+
+static int
+set_pax(void)
+{
+	return archive_write_set_format_pax(tar) == ARCHIVE_OK &&
+	    archive_write_set_options(tar, "xattrheader=SCHILY") ==
+	    ARCHIVE_OK;
+}
+
+void
+tar_open(enum tar_format format, const char *bag)
+{
+	is_zip = format == TAR_ZIP;
+	is_bag = bag != NULL;
+	if (bag) {
+		char *name = xasprintf("bag-%s", bag);
+
+		bag_start(name, bag);
+		free(name);
+		buf_printf(&bag_info, "Bag-Software-Agent: ntt-restore %s\n",
+		    NTT_VERSION);
+	}
 	/* names are written as they are; libarchive says which are no UTF-8 */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	tar = archive_write_new();
-	if (!tar || archive_write_set_format_pax(tar) != ARCHIVE_OK ||
-	    archive_write_set_options(tar, "xattrheader=SCHILY") !=
-	    ARCHIVE_OK ||
+	if (!tar || !(is_zip ? set_zip() : set_pax()) ||
 	    archive_write_open_fd(tar, STDOUT_FILENO) != ARCHIVE_OK)
 		out_of_memory();
+}
+
+void
+tar_bag_info(const char *label, const char *value)
+{
+	if (!is_bag || !value || !*value)
+		return;
+	buf_printf(&bag_info, "%s: ", label);
+	buf_escape(&bag_info, value, strlen(value));
+	buf_putc(&bag_info, '\n');
 }
 
 static void
@@ -106,7 +149,16 @@ owner_name(int is_group, int64_t id)
 static char *
 full_name(const char *path)
 {
-	return xasprintf("%s%s", directory, *path || *directory ? path : "./");
+	struct buf b = BUF_INIT;
+	char *name;
+
+	if (!is_bag)
+		return xasprintf("%s%s", directory, *path || *directory ?
+		    path : "./");
+	name = xasprintf("%s%s", directory, path);
+	bag_path(&b, name, strlen(name));
+	free(name);
+	return buf_detach(&b);
 }
 
 /* An access control list, as the kernel's attributes have it. */
@@ -204,11 +256,33 @@ as_written(const struct timespec *t)
 	return out;
 }
 
-static struct archive_entry *
-header(struct maker *m, const struct item *e, mode_t type)
+/* A zip archive has seconds in 32 bits. */
+static int
+has_place(const struct timespec *t)
+{
+	return t->tv_nsec != UTIME_OMIT && (!is_zip ||
+	    (t->tv_sec >= INT32_MIN && t->tv_sec <= INT32_MAX));
+}
+
+static void
+add_times(const struct item *e, struct archive_entry *ae)
 {
 	struct timespec mtime = as_written(&e->meta.times[1]);
 	struct timespec atime = as_written(&e->meta.times[0]);
+
+	if (has_place(&e->meta.times[1])) {
+		archive_entry_set_mtime(ae, mtime.tv_sec, mtime.tv_nsec);
+	} else if (is_zip) {
+		errno = EOVERFLOW;
+		meta_lost(META_TIMES);
+	}
+	if (has_place(&e->meta.times[0]))
+		archive_entry_set_atime(ae, atime.tv_sec, atime.tv_nsec);
+}
+
+static struct archive_entry *
+header(struct maker *m, const struct item *e, mode_t type)
+{
 	struct archive_entry *ae = archive_entry_new();
 	const char *owner;
 	char *name;
@@ -231,9 +305,9 @@ header(struct maker *m, const struct item *e, mode_t type)
 	owner = owner_name(1, e->meta.gid);
 	if (owner)
 		archive_entry_copy_gname(ae, owner);
-	archive_entry_set_mtime(ae, mtime.tv_sec, mtime.tv_nsec);
-	if (e->meta.times[0].tv_nsec != UTIME_OMIT)
-		archive_entry_set_atime(ae, atime.tv_sec, atime.tv_nsec);
+	add_times(e, ae);
+	if (is_zip)
+		return ae;
 	if (e->meta.rdev >= 0 && (S_ISBLK(type) || S_ISCHR(type))) {
 		archive_entry_set_rdevmajor(ae, (dev_t)(e->meta.rdev >> 32));
 		archive_entry_set_rdevminor(ae,
@@ -245,11 +319,29 @@ header(struct maker *m, const struct item *e, mode_t type)
 	return ae;
 }
 
+/*
+ * In a zip archive a flag says that a name is UTF-8.  libarchive sets it by the
+ * locale, and for bytes that are not UTF-8 it must not be set: some programs
+ * would open nothing of such an archive.
+ */
+static void
+set_charset(struct archive_entry *ae)
+{
+	const char *name = archive_entry_pathname(ae);
+	int odd = !utf8_valid(name, strlen(name));
+
+	setlocale(LC_CTYPE, odd ? "C" : "C.UTF-8");
+	odd_names += (uint64_t)odd;
+}
+
 static void
 write_header(struct archive_entry *ae)
 {
-	int rc = archive_write_header(tar, ae);
+	int rc;
 
+	if (is_zip)
+		set_charset(ae);
+	rc = archive_write_header(tar, ae);
 	/* a warning is about what other programs may not understand */
 	if (rc == ARCHIVE_WARN) {
 		progress_hide();
@@ -311,6 +403,8 @@ look(void *arg, const void *bytes, size_t len)
 	struct content *c = arg;
 
 	look_at_holes(c, bytes, len);
+	if (is_bag)
+		bag_bytes(bytes, len);
 	c->size += len;
 	if (c->size <= IN_MEMORY)
 		buf_put(&c->small, bytes, len);
@@ -349,21 +443,37 @@ add_sparse(const struct content *c, struct archive_entry *ae)
 		    (la_int64_t)(c->size - at));
 }
 
+static void
+note_in_bag(const struct archive_entry *ae, uint64_t size)
+{
+	struct buf name = BUF_INIT;
+
+	buf_puts(&name, archive_entry_pathname((struct archive_entry *)
+	    (uintptr_t)ae));
+	bag_file(&name, size);
+	buf_free(&name);
+}
+
 static int
 write_file(struct maker *m, const struct item *e)
 {
 	struct content c = { .m = m, .e = e, .holes_are_zero = 1 };
 	struct blob_sink sink = { .buf = m->buf, .put = look, .arg = &c,
 		.stop = sig_caught };
-	enum blob_outcome outcome = blob_read(&m->store, e->blob, &sink);
+	enum blob_outcome outcome;
 	struct archive_entry *ae;
 
+	if (is_bag)
+		bag_begin();
+	outcome = blob_read(&m->store, e->blob, &sink);
 	if (outcome != BLOB_GOOD) {
 		make_blame_blob(m, e, (int)outcome, errno);
 		buf_free(&c.small);
 		return -1;
 	}
 	ae = header(m, e, S_IFREG);
+	if (is_bag)
+		note_in_bag(ae, c.size);
 	archive_entry_set_size(ae, (la_int64_t)c.size);
 	add_sparse(&c, ae);
 	write_header(ae);
@@ -408,6 +518,12 @@ write_symlink(struct maker *m, const struct item *e)
 		buf_free(&target);
 		return -1;
 	}
+	/* a payload has files only */
+	if (is_bag) {
+		bag_entry(e, &target);
+		buf_free(&target);
+		return 0;
+	}
 	ae = header(m, e, S_IFLNK);
 	archive_entry_copy_symlink(ae, target.data);
 	write_header(ae);
@@ -422,9 +538,15 @@ write_node(struct maker *m, const struct item *e)
 	mode_t type = e->type == 'd' ? S_IFDIR : e->type == 'b' ? S_IFBLK :
 	    e->type == 'c' ? S_IFCHR : S_IFIFO;
 
-	if (e->type == 's') {
-		left_out(e->path, e->len, "a tar archive cannot hold a "
-		    "socket");
+	if (is_bag && e->type == 'd') {
+		bag_entry(e, NULL);
+		return 0;
+	}
+	if (e->type == 's' || ((is_zip || is_bag) && e->type != 'd')) {
+		left_out(e->path, e->len, "a %s cannot hold a %s", is_bag ?
+		    "bag" : is_zip ? "zip archive" : "tar archive",
+		    e->type == 's' ? "socket" :
+		    e->type == 'p' ? "pipe" : "device");
 		return -1;
 	}
 	if ((type == S_IFBLK || type == S_IFCHR) && e->meta.rdev < 0) {
@@ -443,9 +565,11 @@ tar_entry(struct maker *m, const struct item *e, int below)
 	int rc = 0;
 
 	/* of the root only when all was asked for */
-	if ((e->len == 0 && !below) || !make_may(m, e))
+	if ((e->len == 0 && (!below || (is_zip && !is_bag))) ||
+	    !make_may(m, e))
 		return;
-	if (plan_is_link(e) && !make_first_failed(m, e))
+	/* a zip archive and a bag have the content once for each name */
+	if (!is_zip && !is_bag && plan_is_link(e) && !make_first_failed(m, e))
 		write_link(m, e);
 	else if (e->type == 'f')
 		rc = write_file(m, e);
@@ -457,14 +581,16 @@ tar_entry(struct maker *m, const struct item *e, int below)
 		make_note_failed(m, e);
 	if (rc < 0 || sig_caught())
 		return;
+	if (is_bag && e->type == 'f')
+		bag_entry(e, NULL);
 	if (e->damaged)
 		make_note_damage(m, e);
 	if (e->streams_len && below && !plan_is_link(e))
 		make_streams(m, e, write_file);
 }
 
-void
-tar_text(const char *name, const struct buf *text)
+static void
+write_text_header(const char *name, uint64_t size)
 {
 	struct archive_entry *ae = archive_entry_new();
 
@@ -473,16 +599,51 @@ tar_text(const char *name, const struct buf *text)
 	archive_entry_copy_pathname(ae, name);
 	archive_entry_set_mode(ae, S_IFREG | 0644);
 	archive_entry_set_mtime(ae, time(NULL), 0);
-	archive_entry_set_size(ae, (la_int64_t)text->len);
+	archive_entry_set_size(ae, (la_int64_t)size);
 	write_header(ae);
+}
+
+void
+tar_text(const char *name, const struct buf *text)
+{
+	char *tag = xasprintf("metadata/%s", name);
+	char *in_bag = is_bag ? xasprintf("%s/%s", bag_directory(), tag) :
+	    NULL;
+
+	write_text_header(in_bag ? in_bag : name, text->len);
 	write_data(text->data, text->len);
+	if (is_bag)
+		bag_tag(tag, text);
+	free(in_bag);
+	free(tag);
+}
+
+static void
+write_tag(const char *name, struct spool *bytes)
+{
+	char *in_bag = xasprintf("%s/%s", bag_directory(), name);
+	char part[65536];
+	long n;
+
+	write_text_header(in_bag, bytes->bytes);
+	while ((n = spool_some(bytes, part, sizeof part)) > 0)
+		write_data(part, (size_t)n);
+	if (n < 0)
+		die_errno("could not read a list: %m");
+	free(in_bag);
 }
 
 void
 tar_close(void)
 {
+	if (is_bag)
+		bag_end(&bag_info, write_tag);
 	if (archive_write_close(tar) != ARCHIVE_OK)
 		failed();
+	buf_free(&bag_info);
+	if (odd_names > 0)
+		say("%s names are not UTF-8; other programs may show other "
+		    "letters for them", num_grouped(odd_names));
 	archive_write_free(tar);
 	forget_owners();
 }

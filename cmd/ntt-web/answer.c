@@ -43,6 +43,11 @@ answer_failed(void)
 
 	if (!answer_quietly)
 		warn("could not ask the catalogue: %s", db_error());
+	/* its status was said: what is missing must be, too */
+	if (reply_begun()) {
+		frame_paragraph(&page, "notice", MSG_BROKEN_OFF);
+		reply_page(200, &page);
+	}
 	_exit(slow ? ANSWER_SLOW : db_status());
 }
 
@@ -209,11 +214,15 @@ void
 answer(const struct request *r, int fd)
 {
 	static void (*const pages[])(void) = {
-		[PAGE_SHELF] = shelf_page, [PAGE_SEARCH] = search_page,
+		[PAGE_SHELF] = shelf_page, [PAGE_COMPARE] = compare_page,
+		[PAGE_MAP] = map_page, [PAGE_PHOTO] = get_photo,
+		[PAGE_SEARCH] = search_page,
 		[PAGE_MEDIUM] = medium_page, [PAGE_TREE] = tree_page,
 		[PAGE_FILE] = file_page, [PAGE_GET] = get_file,
-		[PAGE_IMAGE] = get_image, [PAGE_WHERE] = where_page,
-		[PAGE_TAKE] = take_page, [PAGE_TAR] = get_tar,
+		[PAGE_IMAGE] = get_image, [PAGE_SMALL] = get_small,
+		[PAGE_WHERE] = where_page, [PAGE_TAKE] = take_page,
+		[PAGE_TAR] = get_tar, [PAGE_ZIP] = get_zip,
+		[PAGE_BAG] = get_bag,
 		[PAGE_MISSING] = missing_page, [PAGE_REPORT] = get_report
 	};
 	char timeout[16];

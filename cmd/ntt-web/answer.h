@@ -86,7 +86,13 @@ void search_page(void);
 void take_page(void);
 void get_file(void);
 void get_image(void);
+void get_small(void);
 void get_tar(void);
+void get_zip(void);
+void get_bag(void);
 void get_report(void);
+void get_photo(void);
+void compare_page(void);
+void map_page(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Contents as they are: downloads, parts of them, pictures. */
+/* Contents as they are, parts of them, and pictures of them. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/config.h"
 #include "base/diag.h"
+#include "base/fsutil.h"
 #include "base/num.h"
 #include "page/markup.h"
 #include "store/blob_read.h"
@@ -17,6 +19,7 @@
 #include "disposition.h"
 #include "entry.h"
 #include "frame.h"
+#include "picture.h"
 
 static void __attribute__((noreturn))
 cannot(enum blob_outcome outcome, const char *blob)
@@ -207,39 +210,77 @@ get_file(void)
 /* ---- pictures ---- */
 
 static int
-append(void *arg, const void *bytes, size_t len)
+skip(void *arg, const void *bytes, size_t len)
 {
-	buf_put(arg, bytes, len);
+	(void)arg;
+	(void)bytes;
+	(void)len;
 	return 0;
 }
 
-void
-get_image(void)
+/* The path of the blob, whose bytes are right and may be a picture. */
+static char *
+picture_file(const struct entry *e)
 {
-	struct buf bytes = BUF_INIT;
-	struct blob_sink sink = { .put = append, .arg = &bytes };
+	struct blob_sink sink = { .buf = xmalloc(BLOB_BLOCK), .put = skip };
+	char path[STORE_PATH], head[PICTURE_HEAD];
 	enum blob_outcome outcome;
 	struct store store;
-	const char *type;
+	ssize_t n;
+	int fd = open_blob(e, &store);
+
+	n = e->blob_size <= PICTURE_MOST ? pread(fd, head, sizeof head, 0) : 0;
+	if (n < 0)
+		cannot(BLOB_UNREADABLE, e->blob);
+	if (!picture_plausible(head, (size_t)n))
+		refuse(415, MSG_E415, MSG_E415_LONG);
+	outcome = blob_compare(fd, e->blob, &sink);
+	if (outcome != BLOB_GOOD)
+		cannot(outcome, e->blob);
+	close(fd);
+	free(sink.buf);
+	store_path(path, e->blob);
+	return path_join(config_get(CONFIG_BYHASH_ROOT), path);
+}
+
+static void
+get_picture(enum picture_size size)
+{
+	enum picture_state state;
+	struct buf jpeg = BUF_INIT;
 	struct entry e;
-	int fd;
+	char *file;
 
 	loaded_medium();
 	entry_get(&e);
 	if (e.type != 'f')
 		refuse(404, MSG_E404, MSG_E404_LONG);
 	entry_need(&e);
-	fd = open_blob(&e, &store);
-	if (e.blob_size > PICTURE_MOST)
+	state = picture_find(e.blob, size, &jpeg);
+	if (state == PICTURE_UNKNOWN) {
+		if (!picture_possible())
+			refuse(501, MSG_E501, MSG_PICTURES_NEED);
+		file = picture_file(&e);
+		/* no connection waits for a picture */
+		PQfinish(db);
+		buf_reset(&jpeg);
+		state = picture_make(file, e.blob, size, &jpeg);
+	}
+	if (state == PICTURE_KEPT)
+		picture_reply(&jpeg);
+	if (state == PICTURE_NONE)
 		refuse(415, MSG_E415, MSG_E415_LONG);
-	sink.buf = xmalloc(BLOB_BLOCK);
-	outcome = blob_compare(fd, e.blob, &sink);
-	if (outcome != BLOB_GOOD)
-		cannot(outcome, e.blob);
-	type = bytes.len > 0 ? picture_type(bytes.data, bytes.len) : NULL;
-	if (!type)
-		refuse(415, MSG_E415, MSG_E415_LONG);
-	reply_begin(200, type, POLICY_NOTHING, (int64_t)bytes.len);
-	_exit(reply_body(NULL, bytes.data, bytes.len) < 0 ? EXIT_FAILED :
-	    EXIT_DONE);
+	refuse(503, MSG_E503_PICTURE, MSG_E503_PICTURE_LONG);
+}
+
+void
+get_image(void)
+{
+	get_picture(PICTURE_LARGE);
+}
+
+void
+get_small(void)
+{
+	get_picture(PICTURE_SMALL);
 }

@@ -114,30 +114,3 @@ entry_store(struct store *s)
 	    faccessat(s->root, STORE_MARK, F_OK, 0) < 0)
 		refuse(503, MSG_E503_STORE, MSG_E503_STORE_LONG);
 }
-
-const char *
-picture_type(const void *head, size_t len)
-{
-	static const struct {
-		const char *type, *magic;
-		size_t len;
-	} pictures[] = {
-		{ "image/jpeg", "\xff\xd8\xff", 3 },
-		{ "image/png", "\x89PNG\r\n\x1a\n", 8 },
-		{ "image/gif", "GIF87a", 6 }, { "image/gif", "GIF89a", 6 },
-		{ "image/bmp", "BM", 2 }
-	};
-	const char *p = head;
-	size_t i;
-
-	for (i = 0; i < sizeof pictures / sizeof pictures[0]; i++)
-		if (len > pictures[i].len && !memcmp(p, pictures[i].magic,
-		    pictures[i].len) &&
-		    /* two letters are little: the reserved words are 0 */
-		    (pictures[i].len > 2 || (len > 14 &&
-		    !memcmp(p + 6, "\0\0\0\0", 4))))
-			return pictures[i].type;
-	if (len > 16 && !memcmp(p, "RIFF", 4) && !memcmp(p + 8, "WEBP", 4))
-		return "image/webp";
-	return NULL;
-}

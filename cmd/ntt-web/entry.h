@@ -35,8 +35,4 @@ void entry_need(const struct entry *e);
 /* The store; refuses with 503 if its disk is not there. */
 void entry_store(struct store *s);
 
-/* The MIME type of a picture that browsers may be shown; NULL: it is none. */
-const char *picture_type(const void *head, size_t len);
-enum { PICTURE_MOST = 32 << 20 };
-
 #endif

@@ -17,6 +17,7 @@
 #include "answer.h"
 #include "entry.h"
 #include "frame.h"
+#include "picture.h"
 #include "where.h"
 
 /*
@@ -128,14 +129,25 @@ put_view(const unsigned char *p, size_t len, uint64_t at, uint64_t size,
 	page_section_end(&page);
 }
 
-static void
-put_picture(void)
+/* 1: there is a picture, or there may be one. */
+static int
+put_picture(const struct entry *e)
 {
 	struct buf plain = BUF_INIT;
 	const char *name;
 	size_t len;
 
 	name = last_part(asked->path.data, asked->path.len, &len);
+	if (!picture_possible()) {
+		/* others than pictures begin like this, too */
+		if (picture_likely(e->mime, name, len))
+			frame_paragraph(&page, "notice", MSG_PICTURES_NEED);
+		return 0;
+	}
+	if (picture_find(e->blob, PICTURE_LARGE, NULL) == PICTURE_NONE) {
+		frame_paragraph(&page, "soft", MSG_PICTURE_NONE);
+		return 0;
+	}
 	page_section(&page, "picture", text(MSG_PICTURE));
 	buf_puts(&page, "<img class=\"picture\" src=\"");
 	request_link(&page, asked->medium, "image", asked->path.data,
@@ -145,7 +157,9 @@ put_picture(void)
 	put(&page, MSG_PICTURE_OF, plain.data);
 	buf_free(&plain);
 	buf_puts(&page, "\">\n");
+	frame_paragraph(&page, "soft", MSG_PICTURE_HELP);
 	page_section_end(&page);
+	return 1;
 }
 
 static void
@@ -159,7 +173,7 @@ put_failure(const char *why)
 static void
 put_content(const struct entry *e)
 {
-	static unsigned char block[TEXT_MOST], head[32];
+	static unsigned char block[TEXT_MOST], head[PICTURE_HEAD];
 	const char *wanted = request_param(asked, "at");
 	uint64_t at = 0, size;
 	struct store store;
@@ -192,14 +206,13 @@ put_content(const struct entry *e)
 		return;
 	}
 	/* who sees a picture does not want to read it, too */
-	if (size <= PICTURE_MOST && picture_type(head, (size_t)first)) {
-		put_picture();
-		if (!request_param(asked, "as")) {
-			buf_puts(&page, "<p>");
-			put_view_link(MSG_VIEW_AS_BYTES, "bytes", 0);
-			buf_puts(&page, "</p>\n");
-			return;
-		}
+	if (size <= PICTURE_MOST && picture_plausible(head, (size_t)first) &&
+	    put_picture(e) && !request_param(asked, "as")) {
+		buf_puts(&page, "<p>");
+		put_view_link(MSG_VIEW_AS_BYTES, "bytes", 0);
+		buf_puts(&page, "</p>\n");
+		close(fd);
+		return;
 	}
 	put_view(block, (size_t)n, at, size, checked);
 	close(fd);

@@ -33,11 +33,19 @@ const char frame_style[] =
 ".form p{margin:0;flex:0 1 auto;max-width:100%}\n"
 "img.picture{display:block;max-width:100%;height:auto;max-height:40rem;"
 "border:1px solid var(--rule)}\n"
+"svg.bar{display:block;width:100%;min-width:6rem;max-width:20rem;"
+"height:.9rem;margin-top:.2rem;border-left:1px solid var(--soft)}\n"
+"img.small{display:block;width:8rem;height:6rem;object-fit:contain;"
+"object-position:left;margin-bottom:.2rem}\n"
 ".notice{border-left:3px solid var(--warn);padding:.1rem .8rem}\n"
 "pre.view{max-width:none}\n"
 "pre.bytes{white-space:pre;overflow-x:auto;overflow-wrap:normal}\n"
 "main:focus{outline:none}\n"
-"@media print{.skip,a.button,form{display:none}}\n";
+"@media (max-width:34rem){.wide svg.bar{display:inline-block;"
+"width:calc(100% - 8rem);vertical-align:middle;margin:0}}\n"
+/* what is on a button is part of the text beside it */
+"@media print{.skip,nav.top,form.form{display:none}"
+"a.button{border:0;padding:0;background:none}}\n";
 
 const char frame_icon[] =
 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\">"

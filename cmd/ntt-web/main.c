@@ -9,6 +9,7 @@
  *	shelf.c medium.c tree.c file.c where.c search.c take.c
  *			the pages
  *	download.c	contents
+ *	picture.c	pictures of contents, made in a sandbox, and kept
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -23,6 +24,7 @@
 #include "base/sig.h"
 #include "access.h"
 #include "listen.h"
+#include "picture.h"
 #include "server.h"
 
 static const char *where;
@@ -71,6 +73,7 @@ main(int argc, char **argv)
 	sig_catch();
 	listen_start(&l, where);
 	access_start(l.is_unix, l.port);
+	picture_start();
 	greet(&l);
 	signo = server_run(l.fd, restricted);
 	listen_end(&l);

@@ -1,6 +1,7 @@
 /* A medium, and what is missing of it. */
 #define _GNU_SOURCE
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -10,8 +11,11 @@
 #include "page/page.h"
 #include "sql/statements.h"
 #include "answer.h"
+#include "bars.h"
+#include "compare.h"
 #include "count.h"
 #include "frame.h"
+#include "photo.h"
 
 static void
 put_term(enum message term, const char *value)
@@ -88,6 +92,19 @@ put_link(const char *word, enum message label)
 	buf_puts(&page, "</a>");
 }
 
+static void
+put_photo(void)
+{
+	char *photo = photo_of(asked->medium);
+
+	if (photo) {
+		buf_printf(&page, "<figure class=\"photo\"><img alt=\"%s\" "
+		    "src=\"/m/%s/photo\"></figure>\n", text(MSG_PHOTO),
+		    asked->medium);
+		free(photo);
+	}
+}
+
 void
 medium_page(void)
 {
@@ -96,6 +113,7 @@ medium_page(void)
 
 	frame_begin(&page, MSG_MEDIUM_KICKER, m->name, strlen(m->name));
 	frame_main(&page);
+	put_photo();
 	page_section(&page, "look", text(MSG_LOOK));
 	if (!m->loaded)
 		frame_paragraph(&page, "notice", MSG_NOT_LOADED);
@@ -111,13 +129,22 @@ medium_page(void)
 	put(&page, MSG_REPORT_HELP);
 	buf_puts(&page, "</li>\n");
 	put_link("missing", MSG_OPEN_MISSING);
-	buf_puts(&page, "</li>\n</ul>\n");
+	buf_puts(&page, "</li>\n");
+	if (health_message(m->health) != MSG_HEALTH_OK &&
+	    health_message(m->health) != MSG_HEALTH_UNKNOWN) {
+		put_link("map", MSG_OPEN_MAP);
+		buf_puts(&page, "</li>\n");
+	}
+	buf_puts(&page, "</ul>\n");
 	if (m->loaded)
 		put_account(c);
 	if (c)
 		frame_paragraph(&page, NULL, MSG_ONLY_HERE_LONG,
 		    num_bytes(c->only_bytes), num_grouped(c->contents));
+	if (c && c->bytes > 0)
+		put_bar(&page, c->only_bytes, c->bytes);
 	page_section_end(&page);
+	put_shared_with(asked->medium);
 	page_section(&page, "details", text(MSG_DETAILS));
 	put_identity(m);
 	page_section_end(&page);

@@ -74,6 +74,37 @@
 	M(SERIAL, "Serial number") \
 	M(FILESYSTEM, "File system") \
 	M(ENTRIES, "Entries in its list") \
+	M(PHOTO, "A photo of the medium") \
+	M(COMPARE, "What would be lost, what is shared") \
+	M(COMPARE_KICKER, "The collection") \
+	M(LOST_WITH, "What would be lost with each medium") \
+	M(LOST_WITH_HELP, "Contents that no other medium has. If a medium and " \
+	    "the copies of its contents were lost, these would be gone.") \
+	M(LOST_WITH_CUT, "These are the {1} with most; there are {2} media.") \
+	M(SHARED, "What media share") \
+	M(SHARED_HELP, "Two media share a content if both have it. Contents " \
+	    "that more than {1} media have do not count here.") \
+	M(SHARED_NONE, "No two media have the same content.") \
+	M(SHARED_CUT, "These are the {1} pairs with most.") \
+	M(SHARED_WITH, "Media with the same contents") \
+	M(MATRIX, "Those that share most, against each other") \
+	M(MATRIX_HELP, "Each cell has the bytes that two media share; the " \
+	    "darker, the more of the smaller one of them it is.") \
+	M(OTHER_MEDIUM, "And") \
+	M(BAR, "Bar") \
+	M(N_CONTENTS, "#Contents") \
+	M(N_SHARED, "#Shared") \
+	M(N_SHARE, "#Of it") \
+	M(MAP_KICKER, "Bad areas") \
+	M(OPEN_MAP, "Its bad areas") \
+	M(MAP_HELP, "The medium from its beginning to its end, left to right " \
+	    "and downwards.") \
+	M(MAP_NONE, "There is no map of its image here, so it is not known " \
+	    "which areas could be read.") \
+	M(MAP_BROKEN, "The map of its image cannot be read: {1}") \
+	M(AREA, "Bytes") \
+	M(N_BYTES, "#Size") \
+	M(AREAS, "Areas that were not read") \
 	M(LOOK, "Look inside") \
 	M(OPEN_TREE, "Open its folders") \
 	M(OPEN_REPORT, "Its report") \
@@ -101,6 +132,9 @@
 	M(OTHER, "of no known type") \
 	M(FILE, "file") \
 	M(IN_FOLDER, "What is in it") \
+	M(LARGE_FOLDER, "This folder has more than {1} entries. They are " \
+	    "shown in the order of their names, with the folders among the " \
+	    "files.") \
 	M(EMPTY_FOLDER, "Nothing is listed in this folder.") \
 	M(IMPLIED_UNKNOWN, "There may be folders here that are not shown: " \
 	    "the list of this medium has no entries of their own for them. " \
@@ -115,11 +149,23 @@
 	M(TAKE_MEDIUM_LEFT, "What of this medium is not stored will not be " \
 	    "in it, and files with lost bytes have zeros in their place. The " \
 	    "page \"What is missing, and why\" lists both.") \
-	M(TAKE_FORMAT, "You get one tar file with the names, times and " \
-	    "permissions of the medium. Every file is checked before it is " \
-	    "written into it.") \
-	M(TAKE_ALL, "Download the tar file") \
-	M(TAKE_SOME, "Download the tar file without them") \
+	M(TAKE_FORMAT, "You get one file with all of them in it. Every file " \
+	    "is checked before it is written into it.") \
+	M(TAKE_WITHOUT, "It will lack what is named above. A text in it " \
+	    "lists what it lacks.") \
+	M(TAKE_FORMS, "The form") \
+	M(TAKE_ZIP, "Download as zip") \
+	M(TAKE_ZIP_HELP, "opens everywhere. It has names, times in whole " \
+	    "seconds, permissions and symbolic links. It has no place for " \
+	    "attributes, access lists, holes, devices and pipes, and has a " \
+	    "content once for each hard link.") \
+	M(TAKE_TAR, "Download as tar") \
+	M(TAKE_TAR_HELP, "has all that is known of the files. Programs for " \
+	    "Unix open it.") \
+	M(TAKE_BAG, "Download as bag") \
+	M(TAKE_BAG_HELP, "is for archives: a zip file after BagIt, with " \
+	    "checksums (SHA-512) of all files. Folders, links, times and " \
+	    "permissions are in a list in it.") \
 	M(TAKE_LEFT, "What is not stored, or cannot be given back as it " \
 	    "was, will not be in it. Entries of that kind: {1}.") \
 	M(TAKE_DAMAGED, "Files with bytes that could not be read from the " \
@@ -159,6 +205,9 @@
 	M(DETAILS, "Details") \
 	M(PICTURE, "Picture") \
 	M(PICTURE_OF, "the picture {1}") \
+	M(PICTURE_HELP, "This is a smaller copy. The download is the file as " \
+	    "it was.") \
+	M(PICTURE_NONE, "No picture could be made of this file.") \
 	M(VIEW_TEXT, "Text") \
 	M(VIEW_BYTES, "Bytes") \
 	M(VIEW_RANGE, "Bytes {1} to {2} of {3}.") \
@@ -189,6 +238,10 @@
 	M(SEARCH_NONE_YET, "Nothing fits so far.") \
 	M(SEARCH_WHAT, "What are you looking for? Write a part of its name.") \
 	M(SEARCH_CUT, "The search was cut short after {1} seconds: {2} of " \
+	    "{3} media were looked through.") \
+	M(BROKEN_OFF, "This page is not complete: the catalogue does not " \
+	    "answer any more. Try again in a minute.") \
+	M(SEARCH_ENOUGH, "These are the first {1}; there may be more. {2} of " \
 	    "{3} media were looked through.") \
 	M(SEARCH_FULL, "These are the first {1}; there may be more.") \
 	M(SEARCH_ALL, "All media were looked through: {1}.") \
@@ -231,8 +284,8 @@
 	    "changed here.") \
 	M(E409, "This file cannot be given") \
 	M(E415, "This is no picture that can be shown") \
-	M(E415_LONG, "Only JPEG, PNG, GIF, WebP and BMP of at most 32 MB are " \
-	    "shown. Download the file to look at it.") \
+	M(E415_LONG, "No picture could be made of this file. Download it to " \
+	    "look at it.") \
 	M(E414, "This address is too long") \
 	M(E414_LONG, "No name in the collection is that long.") \
 	M(E416, "There are no such bytes") \
@@ -242,6 +295,10 @@
 	M(E500, "Something went wrong here") \
 	M(E500_LONG, "The program that makes this page ended early. Its " \
 	    "message is in the log of ntt-web.") \
+	M(E501, "Pictures are not shown here") \
+	M(PICTURES_NEED, "Pictures are shown if the programs vipsthumbnail " \
+	    "(of the package libvips-tools) and bwrap (of the package " \
+	    "bubblewrap) are installed.") \
 	M(E503, "The catalogue does not answer") \
 	M(E503_LONG, "The database with the list of all files is stopped, " \
 	    "away, or too busy. Nothing is lost. Try again in a minute.") \
@@ -251,6 +308,9 @@
 	M(E503_BUSY, "Too much is asked for at once") \
 	M(E503_BUSY_LONG, "Other pages and downloads are still being made. " \
 	    "Try again in a few seconds.") \
+	M(E503_PICTURE, "The picture could not be made") \
+	M(E503_PICTURE_LONG, "Something else than the file was the reason; " \
+	    "it is in the log of ntt-web. Try again later.") \
 	M(E503_VERSION, "The catalogue has another version") \
 	M(E503_VERSION_LONG, "The catalogue and ntt-web are of different " \
 	    "versions of NTT. The command \"ntt-db migrate\" helps where the " \

@@ -8,7 +8,8 @@
 #include "base/fsutil.h"
 
 static struct buf headers;
-static int out;
+static const char html[] = "text/html; charset=utf-8";
+static int out, begun;
 
 void
 reply_start(int fd)
@@ -51,10 +52,27 @@ reply_body(void *unused, const void *bytes, size_t len)
 }
 
 void
+reply_part(struct buf *page)
+{
+	if (!begun)
+		reply_begin(200, html, POLICY_PAGE, -1);
+	begun = 1;
+	if (reply_body(NULL, page->data, page->len) < 0)
+		_exit(EXIT_FAILED);
+	buf_reset(page);
+}
+
+int
+reply_begun(void)
+{
+	return begun;
+}
+
+void
 reply_page(unsigned int status, const struct buf *page)
 {
-	reply_begin(status, "text/html; charset=utf-8", POLICY_PAGE,
-	    (int64_t)page->len);
+	if (!begun)
+		reply_begin(status, html, POLICY_PAGE, (int64_t)page->len);
 	_exit(reply_body(NULL, page->data, page->len) < 0 ? EXIT_FAILED :
 	    EXIT_DONE);
 }

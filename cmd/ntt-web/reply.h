@@ -36,7 +36,14 @@ void reply_begin(unsigned int status, const char *type,
 	enum reply_policy policy, int64_t length);
 /* 0, or -1 with errno. */
 int reply_body(void *unused, const void *bytes, size_t len);
-/* A whole page; ends the process. */
+/*
+ * What there is of a page already, for one that takes longer than a visitor
+ * should wait; appended to later, and ended by reply_page().
+ */
+void reply_part(struct buf *page);
+/* Was there such a part? */
+int reply_begun(void);
+/* A whole page, or what is left of it; ends the process. */
 void reply_page(unsigned int status, const struct buf *page)
 	__attribute__((noreturn));
 int reply_fd(void);

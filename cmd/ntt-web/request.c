@@ -13,9 +13,12 @@ static const struct {
 } words[] = {
 	{ "tree", PAGE_TREE, 1 }, { "file", PAGE_FILE, 1 },
 	{ "get", PAGE_GET, 1 }, { "image", PAGE_IMAGE, 1 },
-	{ "where", PAGE_WHERE, 1 }, { "take", PAGE_TAKE, 1 },
-	{ "tar", PAGE_TAR, 1 }, { "missing", PAGE_MISSING, 0 },
-	{ "report", PAGE_REPORT, 0 }
+	{ "small", PAGE_SMALL, 1 }, { "where", PAGE_WHERE, 1 },
+	{ "take", PAGE_TAKE, 1 }, { "tar", PAGE_TAR, 1 },
+	{ "zip", PAGE_ZIP, 1 }, { "bag", PAGE_BAG, 1 },
+	{ "missing", PAGE_MISSING, 0 },
+	{ "report", PAGE_REPORT, 0 }, { "map", PAGE_MAP, 0 },
+	{ "photo", PAGE_PHOTO, 0 }
 };
 
 static int
@@ -152,6 +155,8 @@ request_parse(struct request *r, const char *uri)
 		r->page = PAGE_SHELF;
 	else if (len == 7 && !memcmp(uri, "/search", len))
 		r->page = PAGE_SEARCH;
+	else if (len == 8 && !memcmp(uri, "/compare", len))
+		r->page = PAGE_COMPARE;
 	else if (len == 10 && !memcmp(uri, "/style.css", len))
 		r->page = PAGE_STYLE;
 	else if (len == 9 && !memcmp(uri, "/icon.svg", len))

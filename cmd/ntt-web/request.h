@@ -3,9 +3,12 @@
  *
  *	/				the shelf
  *	/search?q=…			the answers of a search
+ *	/compare			what would be lost, what is shared
  *	/m/HASH				a medium
  *	/m/HASH/WORD/PATH		WORD is one of tree, file, get, image,
- *					where, take, tar, missing, report
+ *					small, where, take, tar, zip, bag,
+ *					missing, report, map,
+ *					photo
  *	/style.css, /icon.svg
  *
  * PATH is bytes, percent-encoded, relative to the medium's root.  It is only
@@ -20,9 +23,10 @@
 #include "base/buf.h"
 
 enum page {
-	PAGE_SHELF, PAGE_SEARCH, PAGE_STYLE, PAGE_ICON, PAGE_MEDIUM,
-	PAGE_TREE, PAGE_FILE, PAGE_GET, PAGE_IMAGE, PAGE_WHERE, PAGE_TAKE,
-	PAGE_TAR, PAGE_MISSING, PAGE_REPORT
+	PAGE_SHELF, PAGE_SEARCH, PAGE_COMPARE, PAGE_STYLE, PAGE_ICON,
+	PAGE_MEDIUM, PAGE_TREE, PAGE_FILE, PAGE_GET, PAGE_IMAGE, PAGE_SMALL,
+	PAGE_WHERE, PAGE_TAKE, PAGE_TAR, PAGE_ZIP, PAGE_BAG, PAGE_MISSING,
+	PAGE_REPORT, PAGE_MAP, PAGE_PHOTO
 };
 
 enum { REQUEST_PARAMS = 8, REQUEST_LONGEST = 16000 };

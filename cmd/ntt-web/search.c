@@ -22,9 +22,14 @@
 #include "sql/statements.h"
 #include "answer.h"
 #include "frame.h"
+#include "small.h"
 
 enum {
 	SEARCH_MS = 3000,
+	FEW = 4,		/* paths of a medium */
+	/* a page with so many names comes at once */
+	ENOUGH = 20,
+	ENOUGH_MS = 80,
 	STRETCH = 2048,		/* blocks of a statement, 16 MB */
 	ROWS = 1000		/* of a statement */
 };
@@ -54,8 +59,21 @@ static struct {
 	char at[32];
 	uint64_t found, media, looked, not_loaded;
 	int cut;
-	int64_t end;
+	int64_t enough, end;
 } search;
+
+/* No time, or enough for a page that somebody waits for. */
+static int
+is_over(void)
+{
+	int64_t now = monotonic_ms();
+
+	/* what there is so far is shown while the search goes on */
+	if (now >= search.enough && search.found < ENOUGH && !reply_begun())
+		reply_part(&page);
+	return now >= search.end || (search.found >= ENOUGH &&
+	    now >= search.enough);
+}
 
 /*
  * The longest run of ASCII letters and the like that stands for itself, as the
@@ -108,6 +126,9 @@ put_hit(PGresult *res, int row, const struct buf *path, const char *medium,
 	page_cell_begin(&page, 0);
 	frame_link(&page, medium, type == 'd' ? "tree" : "file", path->data,
 	    path->len);
+	if (type == 'f')
+		put_small(medium, path, db_text_null(res, row, 5),
+		    db_text_null(res, row, 6));
 	page_name(&page, name, len);
 	buf_puts(&page, "</a>");
 	page_cell_begin(&page, 0);
@@ -148,6 +169,21 @@ put_hits(PGresult *res, const char *medium, const char *medium_name)
 	buf_free(&path);
 }
 
+/*
+ * The server takes a few paths in a large folder for half of the table, and
+ * reads all of it; by the index on folders it reads one folder at most.
+ */
+static void
+allow_scans(int allowed)
+{
+	static int are_allowed = 1;
+	const char *on = allowed ? "on" : "off";
+
+	if (allowed != are_allowed)
+		PQclear(web_ask(sql_web_scans, 1, &on));
+	are_allowed = allowed;
+}
+
 /* 1: all of them; 0: search.at is where to go on. */
 static int
 search_among(const char *medium, const char *name, struct lookup_hits *hits)
@@ -159,8 +195,9 @@ search_among(const char *medium, const char *name, struct lookup_hits *hits)
 	PGresult *res;
 	char *sql;
 
-	if (monotonic_ms() >= search.end)
+	if (is_over())
 		return 0;
+	allow_scans(hits->paths.count > FEW);
 	sql = sql_for(sql_web_search_among, medium);
 	params[3] = pgarray_param(&hits->dirs, &lengths[3]);
 	params[4] = pgarray_param(&hits->paths, &lengths[4]);
@@ -196,7 +233,7 @@ search_stretch(const char *sql, uint64_t end, const char *medium,
 		PQclear(res);
 		if (search.found == PAGE_ROWS)
 			return 0;
-	} while (n == ROWS && monotonic_ms() < search.end);
+	} while (n == ROWS && !is_over());
 	if (n == ROWS)
 		return 0;
 	snprintf(search.at, sizeof search.at, "%s", to);
@@ -205,15 +242,27 @@ search_stretch(const char *sql, uint64_t end, const char *medium,
 
 /* 1: all of it; 0: search.at is where to go on. */
 static int
-search_medium(const char *medium, const char *name, uint64_t blocks)
+search_medium(const char *medium, const char *name)
 {
-	char *sql = sql_for(sql_web_search, medium);
+	char *sql = sql_for(sql_web_search, medium), *size;
+	uint64_t blocks;
+	PGresult *res;
 	uint64_t block = strtoull(search.at + 1, NULL, 10);
 	int whole = 1;
 
+	if (is_over()) {
+		free(sql);
+		return 0;
+	}
+	allow_scans(1);
+	size = sql_for(sql_web_blocks, medium);
+	res = web_ask(size, 0, NULL);
+	blocks = (uint64_t)db_int(res, 0, 0);
+	PQclear(res);
+	free(size);
 	for (; whole && block < blocks; block += STRETCH) {
-		whole = monotonic_ms() < search.end && search_stretch(sql,
-		    block + STRETCH, medium, name);
+		whole = !is_over() && search_stretch(sql, block + STRETCH,
+		    medium, name);
 	}
 	free(sql);
 	return whole;
@@ -246,11 +295,10 @@ search_all(void)
 			search.not_loaded++;
 			continue;
 		}
-		hits = lookup_medium(&lookup, medium, db_text(media, row, 4));
+		hits = lookup_medium(&lookup, medium, db_text(media, row, 3));
 		search.cut = hits && hits->paths.count == 0 ? 0 : hits ?
 		    !search_among(medium, db_text(media, row, 1), hits) :
-		    !search_medium(medium, db_text(media, row, 1),
-		    (uint64_t)db_int(media, row, 3));
+		    !search_medium(medium, db_text(media, row, 1));
 		if (search.cut)
 			search.from = medium;
 		else
@@ -326,6 +374,10 @@ put_account(const char *further)
 	if (search.found == PAGE_ROWS)
 		frame_paragraph(&page, "notice", MSG_SEARCH_FULL,
 		    num_grouped(search.found));
+	else if (further && search.found >= ENOUGH)
+		frame_paragraph(&page, "notice", MSG_SEARCH_ENOUGH,
+		    num_grouped(search.found), num_grouped(search.looked),
+		    num_grouped(search.media));
 	else if (further)
 		frame_paragraph(&page, "notice", MSG_SEARCH_CUT,
 		    num_grouped(SEARCH_MS / 1000), num_grouped(search.looked),
@@ -396,6 +448,7 @@ search_page(void)
 	setlocale(LC_CTYPE, "C.UTF-8");
 	read_question();
 	search.end = monotonic_ms() + SEARCH_MS;
+	search.enough = monotonic_ms() + ENOUGH_MS;
 	search.names.ignore_case = 1;
 	frame_begin_search(&page, MSG_SEARCH_KICKER, *search.words ?
 	    search.words : text(MSG_SEARCH), search.words);
@@ -414,6 +467,7 @@ search_page(void)
 	further = search_all();
 	if (search.found > 0)
 		page_table_end(&page);
+	put_small_account();
 	put_account(further);
 	page_section_end(&page);
 	frame_end(&page);

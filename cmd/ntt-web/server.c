@@ -34,6 +34,9 @@ enum {
 	BLOCK = 65536,
 	PAGES = 12,		/* processes that make pages */
 	STREAMS = 16,		/* that give contents */
+	MAKERS = 2,		/* that make pictures, or give them */
+	WAITING = 512,		/* for those */
+	PICTURE_S = 90,
 	/* a large content is hashed before a part of it is given */
 	STREAM_HEAD_S = 600,
 	COUNT_EVERY_S = 600,
@@ -55,13 +58,15 @@ struct visit {
 	int seen, suspended, gone;
 	struct request request;
 	struct job *job;
-	int is_stream;
+	enum kind { PLAIN, STREAM, PICTURE, KINDS } kind;
+	int waits;		/* for a process that it may have */
 	uint64_t sent;
 };
 
 static TAILQ_HEAD(, client) clients = TAILQ_HEAD_INITIALIZER(clients);
 static TAILQ_HEAD(, visit) visits = TAILQ_HEAD_INITIALIZER(visits);
-static unsigned int client_count, page_count, stream_count;
+static const unsigned int most_jobs[] = { PAGES, STREAMS, MAKERS };
+static unsigned int client_count, job_count[KINDS], waiting_count;
 static int shows_restricted;
 
 static const char *const policies[] = {
@@ -163,6 +168,13 @@ suspend(struct visit *v)
 	MHD_suspend_connection(v->connection);
 }
 
+/* A folder, in some form. */
+static int
+is_folder(enum page p)
+{
+	return p == PAGE_TAR || p == PAGE_ZIP || p == PAGE_BAG;
+}
+
 static ssize_t
 give_body(void *arg, uint64_t pos, char *bytes, size_t most)
 {
@@ -178,7 +190,7 @@ give_body(void *arg, uint64_t pos, char *bytes, size_t most)
 	 * Whoever takes a folder may lack what its page has named.  Anything
 	 * else that is not right ends without the last part of its length.
 	 */
-	if (!v->gone && (job_is_good(v->job) || (v->request.page == PAGE_TAR &&
+	if (!v->gone && (job_is_good(v->job) || (is_folder(v->request.page) &&
 	    v->job->status == EXIT_PARTIAL && !v->job->late &&
 	    request_param(&v->request, "without"))))
 		return MHD_CONTENT_READER_END_OF_STREAM;
@@ -236,33 +248,73 @@ answer_from_job(struct visit *v)
 	return rc;
 }
 
-static int
-is_stream(enum page p)
+static enum kind
+kind_of(enum page p)
 {
-	return p == PAGE_GET || p == PAGE_TAR || p == PAGE_REPORT;
+	return p == PAGE_GET || p == PAGE_REPORT || is_folder(p) ? STREAM :
+	    p == PAGE_IMAGE || p == PAGE_SMALL || p == PAGE_PHOTO ? PICTURE :
+	    PLAIN;
+}
+
+static int
+seconds_for(const struct visit *v)
+{
+	return v->kind == PICTURE ? PICTURE_S : v->kind == STREAM &&
+	    !is_folder(v->request.page) ? STREAM_HEAD_S : PAGE_S;
+}
+
+/* 0, or -1 with errno. */
+static int
+start_process(struct visit *v)
+{
+	v->job = job_start(&v->request, monotonic_ms() + seconds_for(v) *
+	    1000);
+	if (!v->job)
+		return -1;
+	job_count[v->kind]++;
+	return 0;
+}
+
+static void
+set_waiting(struct visit *v, int waits)
+{
+	waiting_count += (unsigned int)waits - (unsigned int)v->waits;
+	v->waits = waits;
 }
 
 static enum MHD_Result
 start_job(struct visit *v)
 {
-	unsigned int *count;
-
-	v->is_stream = is_stream(v->request.page);
-	count = v->is_stream ? &stream_count : &page_count;
-	if (*count >= (v->is_stream ? STREAMS : PAGES))
-		return answer_error(v->connection, 503, MSG_E503_BUSY,
-		    MSG_E503_BUSY_LONG);
-	v->job = job_start(&v->request, monotonic_ms() +
-	    (v->is_stream && v->request.page != PAGE_TAR ? STREAM_HEAD_S :
-	    PAGE_S) * 1000);
-	if (!v->job) {
+	v->kind = kind_of(v->request.page);
+	if (job_count[v->kind] >= most_jobs[v->kind]) {
+		/* a page has many pictures; they come one after the other */
+		if (v->kind != PICTURE || waiting_count >= WAITING)
+			return answer_error(v->connection, 503, MSG_E503_BUSY,
+			    MSG_E503_BUSY_LONG);
+		set_waiting(v, 1);
+	} else if (start_process(v) < 0) {
 		warn("could not start a process: %s", strerror(errno));
 		return answer_error(v->connection, 503, MSG_E503_BUSY,
 		    MSG_E503_BUSY_LONG);
 	}
-	++*count;
 	suspend(v);
 	return MHD_YES;
+}
+
+/* Those who came first. */
+static void
+start_waiting(void)
+{
+	struct visit *v;
+
+	if (waiting_count == 0)
+		return;
+	TAILQ_FOREACH(v, &visits, all) {
+		if (job_count[PICTURE] >= MAKERS)
+			return;
+		if (v->waits && start_process(v) == 0)
+			set_waiting(v, 0);
+	}
 }
 
 /* ---- requests ---- */
@@ -404,7 +456,8 @@ end_visit(void *cls, struct MHD_Connection *c, void **context,
 	*context = NULL;
 	set_busy(client_of(c), 0);
 	if (v->job)
-		--*(v->is_stream ? &stream_count : &page_count);
+		job_count[v->kind]--;
+	set_waiting(v, 0);
 	job_free(v->job);
 	request_free(&v->request);
 	TAILQ_REMOVE(&visits, v, all);
@@ -522,9 +575,9 @@ look_round(int64_t now)
 		struct pollfd p = { .fd = socket_of(v->connection),
 			.events = POLLRDHUP };
 
-		if (!v->job)
+		if (!v->job && !v->waits)
 			continue;
-		if (v->job->deadline && now > v->job->deadline &&
+		if (v->job && v->job->deadline && now > v->job->deadline &&
 		    v->job->fd >= 0) {
 			job_kill(v->job);
 			v->job->late = 1;
@@ -532,7 +585,9 @@ look_round(int64_t now)
 				resume(v);
 		} else if (v->suspended && p.fd >= 0 && poll(&p, 1, 0) > 0 &&
 		    p.revents) {
-			job_kill(v->job);
+			if (v->job)
+				job_kill(v->job);
+			set_waiting(v, 0);
 			v->gone = 1;
 			resume(v);
 		}
@@ -556,8 +611,8 @@ wake(const struct pollfd *polled, struct visit *const *waiting, size_t n)
 static void
 wait_for_something(struct MHD_Daemon *d, int epoll_fd)
 {
-	struct pollfd polled[2 + PAGES + STREAMS];
-	struct visit *waiting[PAGES + STREAMS], *v;
+	struct pollfd polled[2 + PAGES + STREAMS + MAKERS];
+	struct visit *waiting[PAGES + STREAMS + MAKERS], *v;
 	MHD_UNSIGNED_LONG_LONG most;
 	size_t n = 0;
 	int ms = 1000;
@@ -646,6 +701,7 @@ server_run(int listening, int restricted)
 			looked = now;
 		}
 		MHD_run(d);
+		start_waiting();
 	}
 	/* the answers under way end here: their processes, then ours */
 	TAILQ_FOREACH(v, &visits, all)

@@ -1,6 +1,7 @@
 /* The media, as they stand on the shelf. */
 #define _GNU_SOURCE
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -11,9 +12,22 @@
 #include "answer.h"
 #include "count.h"
 #include "frame.h"
+#include "photo.h"
 
 enum column { HASH, NAME, MESSAGE, STATE, HEALTH, SIZE, ADDED, KEY, OMITTED,
 	DAMAGED };
+
+/* The name follows. */
+static void
+put_photo(const char *medium)
+{
+	char *photo = photo_of(medium);
+
+	if (photo)
+		buf_printf(&page, "<img class=\"small\" loading=\"lazy\" "
+		    "alt=\"\" src=\"/m/%s/photo?small=1\">", medium);
+	free(photo);
+}
 
 static void
 put_row(PGresult *res, int row)
@@ -26,6 +40,7 @@ put_row(PGresult *res, int row)
 	page_row(&page);
 	page_cell_begin(&page, 0);
 	buf_printf(&page, "<a href=\"/m/%s\">", db_text(res, row, HASH));
+	put_photo(db_text(res, row, HASH));
 	page_name(&page, db_text(res, row, NAME),
 	    strlen(db_text(res, row, NAME)));
 	buf_puts(&page, "</a>");
@@ -86,6 +101,11 @@ shelf_page(void)
 	frame_begin(&page, MSG_SHELF_KICKER, text(MSG_SHELF_TITLE),
 	    strlen(text(MSG_SHELF_TITLE)));
 	frame_main(&page);
+	if (PQntuples(res) > 1) {
+		buf_puts(&page, "<p><a href=\"/compare\">");
+		put(&page, MSG_COMPARE);
+		buf_puts(&page, "</a></p>\n");
+	}
 	if (PQntuples(res) == 0)
 		frame_paragraph(&page, NULL, MSG_NO_MEDIA);
 	for (row = 0; row < PQntuples(res) && row < PAGE_ROWS; row++) {

@@ -1,4 +1,4 @@
-/* A folder as a tar file: what one gets, and then the file. */
+/* A folder as one file: what one gets, and then the file. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <errno.h>
@@ -11,7 +11,9 @@
 #include "base/diag.h"
 #include "base/num.h"
 #include "base/spawn.h"
+#include "base/words.h"
 #include "catalogue/db.h"
+#include "page/markup.h"
 #include "page/page.h"
 #include "sql/statements.h"
 #include "answer.h"
@@ -178,11 +180,29 @@ folder(void)
 	return m;
 }
 
+static void
+put_form(const char *word, int left, enum message label, enum message help)
+{
+	struct buf href = BUF_INIT;
+
+	request_link(&href, asked->medium, word, asked->path.data,
+	    asked->path.len);
+	if (left != 0)
+		buf_puts(&href, "?without=1");
+	buf_puts(&page, "<p><a class=\"button\" href=\"");
+	markup_plain(&page, href.data, href.len);
+	buf_puts(&page, "\">");
+	put(&page, label);
+	buf_puts(&page, "</a> ");
+	put(&page, help);
+	buf_puts(&page, "</p>\n");
+	buf_free(&href);
+}
+
 void
 take_page(void)
 {
 	const struct shown_medium *m = folder();
-	struct buf href = BUF_INIT;
 	const char *name;
 	size_t len;
 	int left;
@@ -194,13 +214,14 @@ take_page(void)
 	frame_main(&page);
 	left = put_account(m);
 	frame_paragraph(&page, NULL, MSG_TAKE_FORMAT);
-	request_link(&href, asked->medium, "tar", asked->path.data,
-	    asked->path.len);
 	/* who was told of it wants it all the same */
-	if (left != 0)
-		buf_puts(&href, "?without=1");
-	frame_action(&page, href.data, left > 0 ? MSG_TAKE_SOME :
-	    MSG_TAKE_ALL);
+	if (left > 0)
+		frame_paragraph(&page, NULL, MSG_TAKE_WITHOUT);
+	page_section(&page, "forms", text(MSG_TAKE_FORMS));
+	put_form("zip", left, MSG_TAKE_ZIP, MSG_TAKE_ZIP_HELP);
+	put_form("tar", left, MSG_TAKE_TAR, MSG_TAKE_TAR_HELP);
+	put_form("bag", left, MSG_TAKE_BAG, MSG_TAKE_BAG_HELP);
+	page_section_end(&page);
 	frame_paragraph(&page, "soft", MSG_TAKE_BREAKS);
 	frame_end(&page);
 	reply_page(200, &page);
@@ -224,25 +245,51 @@ become(char *const argv[])
 	_exit(EXIT_NOEXEC);
 }
 
-void
-get_tar(void)
+static void __attribute__((noreturn))
+give_folder(const char *ending, const char *type, const char *const options[])
 {
 	const struct shown_medium *m = folder();
 	struct buf disposition = BUF_INIT, place = BUF_INIT;
-	char *argv[] = { (char *)"ntt-restore", (char *)"-q",
-		(char *)"--tar", NULL, NULL };
+	struct words w = WORDS_INIT;
 	const char *name;
 	size_t len;
 
 	name = last_part(asked->path.data, asked->path.len, &len);
 	disposition_put(&disposition, len ? name : m->name,
-	    len ? len : strlen(m->name), ".tar");
+	    len ? len : strlen(m->name), ending);
 	reply_header("Content-Disposition", disposition.data);
-	reply_begin(200, "application/x-tar", POLICY_NOTHING, -1);
+	reply_begin(200, type, POLICY_NOTHING, -1);
 	buf_printf(&place, "%s:", asked->medium);
 	buf_put(&place, asked->path.data, asked->path.len);
-	argv[3] = place.data;
-	become(argv);
+	words_add(&w, "ntt-restore");
+	words_add(&w, "-q");
+	words_add_all(&w, options);
+	words_add(&w, place.data);
+	become(w.word);
+}
+
+void
+get_tar(void)
+{
+	static const char *const options[] = { "--tar", NULL };
+
+	give_folder(".tar", "application/x-tar", options);
+}
+
+void
+get_zip(void)
+{
+	static const char *const options[] = { "--zip", NULL };
+
+	give_folder(".zip", "application/zip", options);
+}
+
+void
+get_bag(void)
+{
+	static const char *const options[] = { "--zip", "--bag", NULL };
+
+	give_folder(".bag.zip", "application/zip", options);
 }
 
 void

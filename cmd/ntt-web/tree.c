@@ -12,8 +12,17 @@
 #include "answer.h"
 #include "entry.h"
 #include "frame.h"
+#include "small.h"
 
-enum column { PATH, TYPE, SIZE, MTIME, STATUS, EXCLUDED, DAMAGED, STATE };
+enum column { PATH, TYPE, SIZE, MTIME, STATUS, EXCLUDED, DAMAGED, STATE,
+	BLOB, MIME };
+
+/*
+ * Folders come first, unless there are more entries than this: for that, all of
+ * them have to be read.
+ */
+enum { LARGE = 5000 };
+static int is_large;
 
 static void
 put_remarks(PGresult *res, int row)
@@ -45,6 +54,9 @@ put_row(PGresult *res, int row, struct buf *path)
 	page_cell_begin(&page, 0);
 	frame_link(&page, asked->medium, type == 'd' ? "tree" : "file",
 	    path->data, path->len);
+	if (type == 'f' && !strcmp(db_text(res, row, STATE), "good"))
+		put_small(asked->medium, path, db_text_null(res, row, BLOB),
+		    db_text_null(res, row, MIME));
 	page_name(&page, name, len);
 	buf_puts(&page, type == 'd' ? "/</a>" : "</a>");
 	page_cell_begin(&page, 0);
@@ -68,12 +80,30 @@ put_next(PGresult *res, int row, struct buf *path)
 	buf_puts(&page, "<p><a href=\"");
 	request_link(&page, asked->medium, "tree", asked->path.data,
 	    asked->path.len);
-	buf_printf(&page, "?rest=%d&amp;after=", *db_text(res, row, TYPE) !=
-	    'd');
+	if (is_large)
+		buf_puts(&page, "?after=");
+	else
+		buf_printf(&page, "?rest=%d&amp;after=",
+		    *db_text(res, row, TYPE) != 'd');
 	request_encode(&page, path->data, path->len);
 	buf_puts(&page, "\">");
 	put(&page, MSG_NEXT);
 	buf_puts(&page, "</a></p>\n");
+}
+
+static int
+look_if_large(const char *hash)
+{
+	char most[16];
+	const char *params[] = { hash, most };
+	PGresult *res;
+	int large;
+
+	snprintf(most, sizeof most, "%d", LARGE);
+	res = web_ask_medium(sql_web_is_large, 2, params);
+	large = db_bool(res, 0, 0);
+	PQclear(res);
+	return large;
 }
 
 static PGresult *
@@ -84,6 +114,7 @@ list(void)
 	char hash[24], limit[16], *prefix, *last = NULL;
 	struct buf inside = BUF_INIT;
 	const char *params[5] = { hash, NULL, NULL, NULL, limit };
+	const char *by_name[4] = { hash, NULL, NULL, limit };
 	PGresult *res;
 
 	buf_put(&inside, asked->path.data, asked->path.len);
@@ -99,7 +130,16 @@ list(void)
 		params[2] = flag(*rest == '1');
 		params[3] = last;
 	}
-	res = web_ask_medium(sql_web_listing, 5, params);
+	is_large = look_if_large(hash);
+	if (is_large) {
+		last = last ? last : after ? db_bytea(after, strlen(after)) :
+		    NULL;
+		by_name[1] = prefix;
+		by_name[2] = last;
+		res = web_ask_medium(sql_web_listing_large, 4, by_name);
+	} else {
+		res = web_ask_medium(sql_web_listing, 5, params);
+	}
 	free(prefix);
 	free(last);
 	buf_free(&inside);
@@ -121,6 +161,7 @@ put_listing(PGresult *res)
 	}
 	if (row > 0)
 		page_table_end(&page);
+	put_small_account();
 	if (n > PAGE_ROWS)
 		put_next(res, PAGE_ROWS - 1, &path);
 	buf_free(&path);
@@ -148,6 +189,9 @@ tree_page(void)
 	    len ? len : strlen(m->name));
 	entry_header(m);
 	frame_main(&page);
+	if (is_large)
+		frame_paragraph(&page, "soft", MSG_LARGE_FOLDER,
+		    num_grouped(LARGE));
 	put_listing(res);
 	if (PQntuples(res) == 0)
 		frame_paragraph(&page, NULL, MSG_EMPTY_FOLDER);
