@@ -173,22 +173,37 @@ WHERE
 	AND p.pack = $2
 	AND coalesce(b.created_at, 'epoch') = 'epoch';
 
--- Place $1 has not pack $2 any more, unless something uses what is in it.
+-- Place $1 has not pack $2 any more, unless something uses what is in it: is it
+-- unknown now, or was it before?
 PREPARE mirror_pack_gone AS
-DELETE FROM pack k
-WHERE k.place = $1
-	AND k.name = $2
-	AND NOT EXISTS (
+WITH gone AS (
+	DELETE FROM pack k
+	WHERE k.place = $1
+		AND k.name = $2
+		AND NOT EXISTS (
+			SELECT
+			FROM
+				blob_pack p
+				JOIN blobs b ON b.blobid = p.blobid
+					AND b.created_at > 'epoch'
+			WHERE
+				p.place = k.place
+				AND p.pack = k.name)
+		RETURNING
+			name
+)
+SELECT
+	EXISTS (
 		SELECT
 		FROM
-			blob_pack p
-			JOIN blobs b ON b.blobid = p.blobid
-				AND b.created_at > 'epoch'
+			gone)
+	OR NOT EXISTS (
+		SELECT
+		FROM
+			pack
 		WHERE
-			p.place = k.place
-			AND p.pack = k.name)
-RETURNING
-	name;
+			place = $1
+			AND name = $2);
 
 -- Everything was sent to place $1.
 PREPARE mirror_done AS

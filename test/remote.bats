@@ -379,6 +379,25 @@ packs() {
 	expect 0 ntt-mirror -q --check p
 }
 
+@test "compact: what a killed run left of the new pack does not take the new one" {
+	half
+	cp -a there before
+	sql "CREATE TABLE p AS TABLE pack; CREATE TABLE b AS TABLE blob_pack"
+	expect 0 ntt-mirror -q --compact --yes p
+	NEW=$(sql "SELECT name FROM pack WHERE name <> '$KEPT'")
+	# as it was before, but for the beginning of the new pack
+	cp "there/packs/$NEW.tar" new
+	rm -rf there/*
+	cp -a before/. there/
+	head -c 700 new >"there/packs/$NEW.tar"
+	sql "DELETE FROM pack; INSERT INTO pack TABLE p;
+		INSERT INTO blob_pack TABLE b; DROP TABLE p, b"
+	expect 0 ntt-mirror -q --compact --yes p
+	cmp new "there/packs/$NEW.tar"
+	whole
+	expect 0 ntt-mirror -q --check p
+}
+
 @test "compact: killed at random moments, nothing is lost and it comes to its end" {
 	half
 	for i in {1..8}; do

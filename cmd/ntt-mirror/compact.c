@@ -318,7 +318,10 @@ delete_object(const struct mirror *m, const char *name, const char *suffix)
 	free(object);
 }
 
-/* Those that nothing is in any more. */
+/*
+ * Those that nothing is in any more.  The catalogue is asked of each: a pack that
+ * a killed run did not finish may be the one that has just been sent whole.
+ */
 static void
 delete_packs(struct mirror *m, size_t end)
 {
@@ -332,8 +335,8 @@ delete_packs(struct mirror *m, size_t end)
 		if (!p->chosen || p->gone)
 			continue;
 		mirror_interrupted(m);
-		res = p->known ? ask(m, sql_mirror_pack_gone, p->name) : NULL;
-		gone = !res || PQntuples(res) > 0;
+		res = ask(m, sql_mirror_pack_gone, p->name);
+		gone = db_bool(res, 0, 0);
 		PQclear(res);
 		if (!gone)
 			continue;
