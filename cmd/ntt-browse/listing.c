@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/fnv.h"
 #include "base/procstat.h"
 #include "catalogue/directory.h"
 #include "catalogue/pgarray.h"
@@ -478,10 +479,8 @@ listing_root(struct shown *m, struct entry *root)
 static struct listing **
 chain_of(const struct shown *m, const char *path, size_t len)
 {
-	uint64_t h = m->salt ^ 0xcbf29ce484222325;
+	uint64_t h = fnv(m->salt ^ FNV_START, path, len);
 
-	while (len-- > 0)
-		h = (h ^ (unsigned char)*path++) * 0x100000001b3;
 	return &chains[(h ^ h >> 32) % CHAINS];
 }
 

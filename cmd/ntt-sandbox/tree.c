@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "base/fnv.h"
+
 enum { SLOTS = 1024, DEVICE_SHIFT = 48, DEVICES = 1 << 16 };
 
 void
@@ -41,11 +43,8 @@ static size_t
 slot(const struct tree *t, const struct node *dir, const char *name,
     size_t len)
 {
-	uint64_t h = (uintptr_t)dir * 0x9e3779b97f4a7c15u;
-	size_t i;
+	uint64_t h = fnv((uintptr_t)dir * 0x9e3779b97f4a7c15u, name, len);
 
-	for (i = 0; i < len; i++)
-		h = (h ^ (unsigned char)name[i]) * 0x100000001b3u;
 	return (size_t)(h >> 20) % t->slots;
 }
 

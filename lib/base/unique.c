@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/diag.h"
+#include "base/fnv.h"
 #include "base/fsutil.h"
 
 void
@@ -23,16 +24,14 @@ unique_name(char name[UNIQUE_NAME + 1])
 static uint64_t
 add(uint64_t hash, const char *text, ssize_t len)
 {
-	for (; len > 0; len--)		/* FNV-1a */
-		hash = (hash ^ (unsigned char)*text++) * 1099511628211u;
-	return hash;
+	return fnv(hash, text, len > 0 ? (size_t)len : 0);
 }
 
 const char *
 unique_sight(void)
 {
 	static char sight[UNIQUE_SIGHT + 1];
-	uint64_t hash = 14695981039346656037u;
+	uint64_t hash = FNV_START;
 	char text[64];
 	int fd;
 

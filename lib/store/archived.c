@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fnv.h"
 #include "base/fsutil.h"
 #include "store/short_name.h"
 
@@ -253,12 +254,8 @@ rename_over(int dir, const char *temporary, const char *base)
 static void
 link_name(char name[64], ino_t ino, const char *base)
 {
-	uint64_t hash = 14695981039346656037u;	/* FNV-1a */
-
-	for (; *base; base++)
-		hash = (hash ^ (unsigned char)*base) * 1099511628211u;
 	snprintf(name, 64, ".ntt.%llx.%llx.tmp", (unsigned long long)ino,
-	    (unsigned long long)hash);
+	    (unsigned long long)fnv(FNV_START, base, strlen(base)));
 }
 
 static int
