@@ -524,62 +524,72 @@ ORDER BY
 PREPARE report_media_sums AS
 SELECT
 	n,
-	count(*) FILTER (WHERE fs_type = 'f'),
-	coalesce(sum(size) FILTER (WHERE fs_type = 'f'), 0),
-	count(*) FILTER (WHERE fs_type = 'f'
-		AND blobid IS NOT NULL
-		AND size > 0),
-	coalesce(sum(size) FILTER (WHERE fs_type = 'f'
-			AND blobid IS NOT NULL), 0),
-	count(*) FILTER (WHERE status = 'pending'),
-	count(*) FILTER (WHERE status IN ('failed_retryable', 'failed_permanent'))
-FROM
-	inode
+	files,
+	file_bytes,
+	copied,
+	copied_bytes,
+	pending,
+	failed
+FROM (
+	SELECT
+		medium_hash,
+		count(*) FILTER (WHERE fs_type = 'f') AS files,
+		coalesce(sum(size) FILTER (WHERE fs_type = 'f'), 0) AS file_bytes,
+		count(*) FILTER (WHERE fs_type = 'f'
+			AND blobid IS NOT NULL
+			AND size > 0) AS copied,
+		coalesce(sum(size) FILTER (WHERE fs_type = 'f'
+				AND blobid IS NOT NULL), 0) AS copied_bytes,
+		count(*) FILTER (WHERE status = 'pending') AS pending,
+		count(*) FILTER (WHERE status IN ('failed_retryable', 'failed_permanent')) AS failed
+	FROM
+		inode
+	GROUP BY
+		medium_hash) AS sums
 	JOIN (
 		SELECT
 			medium_hash,
 			row_number() OVER (ORDER BY added_at, medium_hash) - 1 AS n
 		FROM
-			medium) AS m USING (medium_hash)
-GROUP BY
-	n;
+			medium) AS m USING (medium_hash);
 
 -- Sets of media, with what exactly those have in common.  Each medium is
--- reduced to its different contents before contents meet.
--- statement: report_sets
-DECLARE sets NO SCROLL CURSOR FOR
+-- reduced to its different contents before contents meet.  $1: the media that
+-- have any; others are not read.
+PREPARE report_sets AS
+SELECT
+	media,
+	count(*),
+	sum(size)
+FROM (
 	SELECT
-		media,
-		count(*),
-		sum(size)
+		array_agg(n ORDER BY n) AS media,
+		max(size) AS size
 	FROM (
 		SELECT
-			array_agg(n ORDER BY n) AS media,
+			medium_hash,
+			blobid,
 			max(size) AS size
-		FROM (
+		FROM
+			inode
+		WHERE
+			medium_hash = ANY ($1::text[])
+			AND fs_type = 'f'
+			AND blobid IS NOT NULL
+			AND size > 0
+		GROUP BY
+			medium_hash,
+			blobid) AS i
+		JOIN (
 			SELECT
 				medium_hash,
-				blobid,
-				max(size) AS size
+				row_number() OVER (ORDER BY added_at, medium_hash) - 1 AS n
 			FROM
-				inode
-			WHERE
-				fs_type = 'f'
-				AND blobid IS NOT NULL
-				AND size > 0
-			GROUP BY
-				medium_hash,
-				blobid) AS i
-			JOIN (
-				SELECT
-					medium_hash,
-					row_number() OVER (ORDER BY added_at, medium_hash) - 1 AS n
-				FROM
-					medium) AS m USING (medium_hash)
-			GROUP BY
-				blobid) AS s
+				medium) AS m USING (medium_hash)
+		GROUP BY
+			blobid) AS s
 GROUP BY
-	media;
+media;
 
 -- Every name of a medium with all that is known of its file, in the order of
 -- inodes.  The keys are indexes, so that nothing but the names of a file is
