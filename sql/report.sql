@@ -78,10 +78,10 @@ FROM (
 					''
 				END
 			END AS type,
-			d1, d2, d3, count(*) AS n, sum(size) AS bytes
+			d1, d2, d3, sum(n) AS n, sum(bytes) AS bytes
 		FROM (
 			SELECT
-				kind, status, class, size, mime, year,
+				kind, status, class, mime, year, count(*) AS n, sum(size) AS bytes,
 				CASE WHEN mime IS NULL
 					AND length(ending) BETWEEN 1 AND 12
 					AND length(ending) + 1 < length(a[cardinality(a)]) THEN
@@ -121,7 +121,9 @@ FROM (
 						FROM
 							:"path"
 						ORDER BY
-							dev, ino, path) p USING (dev, ino) OFFSET 0) AS named OFFSET 0) AS f
+							dev, ino, path) p USING (dev, ino) OFFSET 0) AS named
+			GROUP BY
+				kind, status, class, mime, year, 8, 9, 10, 11) AS f
 			GROUP BY
 				GROUPING SETS ((kind, status, class), (kind, year), (kind, mime, ending), (kind, d1), (kind, d1, d2), (kind, d1, d2, d3))
 			HAVING
