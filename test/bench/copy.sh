@@ -12,7 +12,7 @@ mkdata "$work/src" "$files" 1
 sync
 
 # Peers that are there have their name in a variable.
-for peer in borg:borgbackup restic: kopia: hashdeep: rmlint: fclones:; do
+for peer in borg:borgbackup restic: kopia:- hashdeep: rmlint: fclones:-; do
 	name=${peer%:*} package=${peer#*:}
 	! have "$name" "${package:-$name}" || printf -v "$name" '%s' "$name"
 done

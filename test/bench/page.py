@@ -8,13 +8,15 @@ import datetime
 import html
 import os
 import platform
+import re
 import sys
 
 
 class Row:
     def __init__(self, what, ours, least, most, runs, peer, theirs, fastest,
                  slowest, share, limit):
-        self.what, self.peer = what, peer
+        self.what = re.sub(r"\d{4,}", lambda n: f"{int(n[0]):,}", what)
+        self.peer = peer
         self.ours, self.least, self.most = float(ours), float(least), float(most)
         self.runs = int(runs)
         self.theirs = float(theirs) if theirs else None
@@ -118,7 +120,7 @@ def page(rows, absent, failed, about):
              long_table(rows)]
     if absent:
         parts.append("Not installed, so not compared with: " + ", ".join(
-            f"{peer} (package {absent[peer]})" for peer in sorted(absent)) + ".")
+            f"{peer} ({absent[peer]})" for peer in sorted(absent)) + ".")
     if failed:
         parts.append("FAILED, so nothing is known: " + ", ".join(failed) + ".")
     return "\n\n".join(parts) + "\n"

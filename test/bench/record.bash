@@ -30,11 +30,14 @@ record_limit() {
 		>>"$NTT_BENCH_ROWS"
 }
 
-# have PROGRAM [PACKAGE]: is this peer installed?
+# have PROGRAM [PACKAGE]: is this peer installed?  PACKAGE -: Debian has none.
 have() {
+	local package=${2:-$1}
 	command -v "$1" >/dev/null && return
-	echo "$1 is not installed (package ${2:-$1})" >&2
+	[ "$package" = - ] && package="no package of Debian" ||
+		package="package $package"
+	echo "$1 is not installed ($package)" >&2
 	[ -z "${NTT_BENCH_ROWS:-}" ] ||
-		printf 'absent\t%s\t%s\n' "$1" "${2:-$1}" >>"$NTT_BENCH_ROWS"
+		printf 'absent\t%s\t%s\n' "$1" "$package" >>"$NTT_BENCH_ROWS"
 	return 1
 }
