@@ -174,9 +174,11 @@ valgrind tsan analyze coverage:
 	contrib/install-deps test analyze
 	B=$(B) test/analyze/$@
 
-#: make bench        measure against peers; bench-NAME for one
+#: make bench        measure against peers: build/bench.md; bench-NAME for one
+# Sizes are in variables that test/bench/NAME.sh names: RUNS=3 FILES=10000 …
 BENCHES = $(patsubst test/bench/%.sh,%,$(wildcard test/bench/*.sh))
-bench: $(BENCHES:%=bench-%)
+bench: tests
+	NTT_BUILD=$(B) test/bench/run
 bench-%: tests
 	NTT_BUILD=$(B) test/bench/$*.sh
 

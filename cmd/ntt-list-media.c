@@ -42,16 +42,17 @@ static const struct prog prog = {
 	"List the media of the catalogue"
 };
 
-/*
- * The matches of one medium; without --stats only whether there are any, which
- * ends at the first.
- */
+/* Columns of list_media. */
+enum { HASH, HUMAN, HEALTH, IS_LOADED, IS_COPIED, IS_ARCHIVED, INODES, PATHS,
+	HAS_TABLES, TITLE, MESSAGE, ADDED, SIZE, OMISSIONS, KIND, IMAGED, LOADED,
+	COPIED, ARCHIVED, INVENTORY, HAS_DIRECTORIES };
+
 static int
-matches(PGconn *db, const char *medium, int64_t *paths, int64_t *bytes)
+ask(PGconn *db, const char *statement, const char *medium, int64_t *paths,
+    int64_t *bytes)
 {
 	char *bytea = db_bytea(prefix, strlen(prefix));
-	char *sql = sql_for(stats ? sql_list_media_sums : sql_list_media_any,
-	    medium);
+	char *sql = sql_for(statement, medium);
 	PGresult *res = db_query(db, sql, bytea);
 
 	if (!res)
@@ -64,10 +65,23 @@ matches(PGconn *db, const char *medium, int64_t *paths, int64_t *bytes)
 	return *paths > 0;
 }
 
-/* Columns of list_media. */
-enum { HASH, HUMAN, HEALTH, IS_LOADED, IS_COPIED, IS_ARCHIVED, INODES, PATHS,
-	HAS_TABLES, TITLE, MESSAGE, ADDED, SIZE, OMISSIONS, KIND, IMAGED, LOADED,
-	COPIED, ARCHIVED, INVENTORY };
+/*
+ * The matches of one medium; without --stats only whether there are any.  All
+ * paths are read only where they are counted, or where no index can tell.
+ */
+static int
+matches(PGconn *db, const PGresult *list, int row, int64_t *paths,
+    int64_t *bytes)
+{
+	const char *medium = db_text(list, row, HASH);
+	int indexed = *prefix && db_bool(list, row, HAS_DIRECTORIES);
+
+	if (indexed && (!ask(db, sql_list_media_entry, medium, paths, bytes) ||
+	    !stats))
+		return *paths > 0;
+	return ask(db, stats ? sql_list_media_sums : sql_list_media_any, medium,
+	    paths, bytes);
+}
 
 static const char *
 state(const PGresult *res, int row)
@@ -306,7 +320,7 @@ main(int argc, char **argv)
 	}
 	for (row = 0; row < PQntuples(res); row++) {
 		if (prefix && (!db_bool(res, row, HAS_TABLES) ||
-		    !matches(db, db_text(res, row, HASH), &paths, &bytes)))
+		    !matches(db, res, row, &paths, &bytes)))
 			continue;
 		print_row(res, row, found == 0, digits, paths, bytes);
 		found++;

@@ -14,6 +14,22 @@ FROM
 WHERE
 	substring(p.path FOR octet_length($1::bytea)) = $1::bytea;
 
+-- 1 if something in the directory that $1 names, all before its last slash,
+-- begins with $1; else 0.  Where all directories have rows, no other path of the
+-- medium does if none of these does: the directories above it would.
+PREPARE list_media_entry AS
+SELECT
+	count(*),
+	0
+FROM (
+	SELECT
+	FROM
+		:"path" p
+	WHERE
+		p.dir = catalogue_dir($1::bytea)
+		AND substring(p.path FOR octet_length($1::bytea)) = $1::bytea
+	LIMIT 1) AS one;
+
 -- 1 if a path of a medium begins with $1, found by the first; else 0.
 PREPARE list_media_any AS
 SELECT
@@ -57,7 +73,8 @@ SELECT
 	to_char(enum_done AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
 	to_char(copy_done AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
 	to_char(archived_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-	inventory
+	inventory,
+	load_counts ->> 'implied_directories' = '0'
 FROM
 	medium m
 WHERE

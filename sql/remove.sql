@@ -8,9 +8,10 @@ SELECT
 	pg_try_advisory_lock(catalogue_loader_key($1));
 
 -- How much a medium has, and what of it no other medium has; contents of it
--- that are not good.
+-- that are not good.  OFFSET 0: each content is looked up, in the order of the
+-- index; to read those of all media would take as long as there are media.
 PREPARE remove_sums AS
-WITH contents AS (
+WITH contents AS MATERIALIZED (
 	SELECT
 		blobid
 	FROM
@@ -25,8 +26,10 @@ WITH contents AS (
 	WHERE
 		medium_hash = :'medium'
 		AND blobid IS NOT NULL
+	ORDER BY
+		blobid
 ),
-alone AS (
+alone AS MATERIALIZED (
 	SELECT
 		c.blobid
 	FROM
@@ -38,7 +41,7 @@ alone AS (
 				blob_medium m
 			WHERE
 				m.blobid = c.blobid
-				AND m.medium <> :'medium')
+				AND m.medium <> :'medium' OFFSET 0)
 			AND c.blobid <> 'af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262'
 )
 SELECT
@@ -56,10 +59,15 @@ SELECT
 		FROM
 			alone),(
 		SELECT
-			coalesce(sum(size), 0)
+			coalesce(sum((
+					SELECT
+						b.size
+					FROM
+						blobs b
+					WHERE
+						b.blobid = alone.blobid)), 0)
 		FROM
-			alone
-			JOIN blobs USING (blobid)),(
+			alone),(
 		SELECT
 			count(*)
 		FROM
@@ -70,42 +78,66 @@ SELECT
 
 -- Some names of contents that only this medium has, the largest first.
 PREPARE remove_only_there AS
+WITH contents AS MATERIALIZED (
+	SELECT
+		blobid
+	FROM
+		:"inode"
+	WHERE
+		blobid IS NOT NULL
+	UNION
+	SELECT
+		blobid
+	FROM
+		inode_stream
+	WHERE
+		medium_hash = :'medium'
+		AND blobid IS NOT NULL
+	ORDER BY
+		blobid
+),
+alone AS MATERIALIZED (
+	SELECT
+		c.blobid
+	FROM
+		contents c
+	WHERE
+		NOT EXISTS (
+			SELECT
+			FROM
+				blob_medium m
+			WHERE
+				m.blobid = c.blobid
+				AND m.medium <> :'medium' OFFSET 0)
+			AND c.blobid <> 'af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262'
+)
 SELECT
 	c.path,
 	c.size
 FROM (
 	SELECT
 		p.path,
-		i.size,
-		i.blobid
+		i.size
 	FROM
-		:"inode" i
+		alone
+		JOIN :"inode" i USING (blobid)
 		JOIN :"path" p ON p.dev = i.dev
 			AND p.ino = i.ino
 	WHERE
-		i.blobid IS NOT NULL
-		AND i.fs_type = 'f'
+		i.fs_type = 'f'
 	UNION ALL
 	SELECT
 		p.path || '\x3a'::bytea || s.name,
-		s.size,
-		s.blobid
+		s.size
 	FROM
-		inode_stream s
+		alone
+		JOIN inode_stream s USING (blobid)
 		JOIN :"path" p ON p.dev = s.dev
 			AND p.ino = s.ino
 	WHERE
-		s.medium_hash = :'medium'
-		AND s.blobid IS NOT NULL) c
+		s.medium_hash = :'medium') c
 WHERE
 	c.size > 0
-	AND NOT EXISTS (
-		SELECT
-		FROM
-			blob_medium o
-		WHERE
-			o.blobid = c.blobid
-			AND o.medium <> :'medium')
 ORDER BY
 	c.size DESC,
 	c.path

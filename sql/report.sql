@@ -46,7 +46,8 @@ WHERE
 	medium_hash = $1;
 
 -- The files of a medium by state, year, type and directories of three
--- levels, in one pass.  g says by what a row is grouped.
+-- levels, in one pass.  g says by what a row is grouped.  What a name ends in is
+-- looked at once for each ending.
 PREPARE report_facts AS
 SELECT
 	g,
@@ -63,50 +64,80 @@ SELECT
 	GROUPS
 FROM (
 	SELECT
-		GROUPING (kind, status, class, year, type, d1, d2, d3) AS g, kind, status, class, year, type, d1, d2, d3, count(*) AS n, sum(size) AS bytes, count(*) OVER w AS groups, row_number() OVER (w ORDER BY sum(size) DESC, count(*) DESC, type, d1, d2, d3) AS place
-							FROM (
-							SELECT
-								kind, status, class, size, year, CASE WHEN kind = 'f' THEN
-									coalesce(nullif(mime_type, 'application/octet-stream'), '.' || lower(substring(a[cardinality(a)]
-								FROM '.\.([A-Za-z0-9_~-]{1,12})$')), '')
-								END AS type, CASE WHEN cardinality(a) > 1 THEN
-									a[1]
-								END AS d1, CASE WHEN cardinality(a) > 2 THEN
-									a[2]
-								END AS d2, CASE WHEN cardinality(a) > 3 THEN
-									a[3]
-								END AS d3
-							FROM (
-							SELECT
-								i.fs_type::text AS kind, i.status, i.error_type AS class, CASE WHEN i.fs_type = 'f' THEN
-									i.size
-								ELSE
-									0
-								END AS size, i.mime_type, CASE WHEN i.fs_type = 'f' THEN
-									extract(year FROM to_timestamp(least(greatest(i.mtime, -62135596800), 253402300799)) AT TIME ZONE 'UTC')::integer
-								END AS year, CASE WHEN i.fs_type = 'f' THEN
-									string_to_array(encode(p.path, 'escape'), '/')
-								END AS a
-							FROM
-								:"inode" i
-							LEFT JOIN ( SELECT DISTINCT ON (dev, ino)
-								dev, ino, path
-							FROM
-								:"path"
-							ORDER BY
-								dev, ino, path) p USING (dev, ino) OFFSET 0) AS named OFFSET 0) AS f
-							GROUP BY
-								GROUPING SETS ((kind, status, class),(kind, year),(kind, type),(kind, d1),(kind, d1, d2),(kind, d1, d2, d3))
-							HAVING
-								GROUPING (status) = 0
-								OR (kind = 'f'
-								AND (GROUPING (d1) = 1
-								OR d1 IS NOT NULL)
-								AND (GROUPING (d2) = 1
-								OR d2 IS NOT NULL)
-								AND (GROUPING (d3) = 1
-								OR d3 IS NOT NULL))
-WINDOW w AS (PARTITION BY GROUPING (kind, status, class, year, type, d1, d2, d3))) AS sums
+		g, kind, status, class, year, type, d1, d2, d3, sum(n)::bigint AS n, sum(bytes) AS bytes, count(*) OVER w AS groups, row_number() OVER (w ORDER BY sum(bytes) DESC, sum(n) DESC, type, d1, d2, d3) AS place
+	FROM (
+		SELECT
+			GROUPING (kind, status, class, year, ending, d1, d2, d3) AS g,
+			kind, status, class, year,
+			CASE WHEN kind = 'f' AND GROUPING (ending) = 0 THEN
+				CASE WHEN mime IS NOT NULL THEN
+					mime
+				WHEN ending ~ '^[A-Za-z0-9_~-]+$' THEN
+					'.' || lower(ending)
+				ELSE
+					''
+				END
+			END AS type,
+			d1, d2, d3, sum(n) AS n, sum(bytes) AS bytes
+		FROM (
+			SELECT
+				kind, status, class, mime, year, count(*) AS n, sum(size) AS bytes,
+				CASE WHEN mime IS NULL
+					AND length(ending) BETWEEN 1 AND 12
+					AND length(ending) + 1 < length(a[cardinality(a)]) THEN
+					ending
+				END AS ending,
+				CASE WHEN cardinality(a) > 1 THEN
+					a[1]
+				END AS d1,
+				CASE WHEN cardinality(a) > 2 THEN
+					a[2]
+				END AS d2,
+				CASE WHEN cardinality(a) > 3 THEN
+					a[3]
+				END AS d3
+			FROM (
+				SELECT
+					i.fs_type::text AS kind, i.status, i.error_type AS class,
+					CASE WHEN i.fs_type = 'f' THEN
+						i.size
+					ELSE
+						0
+					END AS size,
+					nullif(i.mime_type, 'application/octet-stream') AS mime,
+					CASE WHEN i.fs_type = 'f' THEN
+						extract(year FROM to_timestamp(least(greatest(i.mtime, -62135596800), 253402300799)) AT TIME ZONE 'UTC')::integer
+					END AS year,
+					CASE WHEN i.fs_type = 'f' THEN
+						string_to_array(encode(p.path, 'escape'), '/')
+					END AS a,
+					CASE WHEN i.fs_type = 'f' THEN
+						split_part(encode(p.path, 'escape'), '.', -1)
+					END AS ending
+				FROM
+					:"inode" i
+					LEFT JOIN ( SELECT DISTINCT ON (dev, ino)
+							dev, ino, path
+						FROM
+							:"path"
+						ORDER BY
+							dev, ino, path) p USING (dev, ino) OFFSET 0) AS named
+			GROUP BY
+				kind, status, class, mime, year, 8, 9, 10, 11) AS f
+			GROUP BY
+				GROUPING SETS ((kind, status, class), (kind, year), (kind, mime, ending), (kind, d1), (kind, d1, d2), (kind, d1, d2, d3))
+			HAVING
+				GROUPING (status) = 0
+				OR (kind = 'f'
+					AND (GROUPING (d1) = 1
+						OR d1 IS NOT NULL)
+					AND (GROUPING (d2) = 1
+						OR d2 IS NOT NULL)
+					AND (GROUPING (d3) = 1
+						OR d3 IS NOT NULL))) AS counted
+	GROUP BY
+		g, kind, status, class, year, type, d1, d2, d3
+WINDOW w AS (PARTITION BY g)) AS sums
 WHERE
 	g IN (31, 111)
 	OR place <= CASE g
@@ -524,62 +555,72 @@ ORDER BY
 PREPARE report_media_sums AS
 SELECT
 	n,
-	count(*) FILTER (WHERE fs_type = 'f'),
-	coalesce(sum(size) FILTER (WHERE fs_type = 'f'), 0),
-	count(*) FILTER (WHERE fs_type = 'f'
-		AND blobid IS NOT NULL
-		AND size > 0),
-	coalesce(sum(size) FILTER (WHERE fs_type = 'f'
-			AND blobid IS NOT NULL), 0),
-	count(*) FILTER (WHERE status = 'pending'),
-	count(*) FILTER (WHERE status IN ('failed_retryable', 'failed_permanent'))
-FROM
-	inode
+	files,
+	file_bytes,
+	copied,
+	copied_bytes,
+	pending,
+	failed
+FROM (
+	SELECT
+		medium_hash,
+		count(*) FILTER (WHERE fs_type = 'f') AS files,
+		coalesce(sum(size) FILTER (WHERE fs_type = 'f'), 0) AS file_bytes,
+		count(*) FILTER (WHERE fs_type = 'f'
+			AND blobid IS NOT NULL
+			AND size > 0) AS copied,
+		coalesce(sum(size) FILTER (WHERE fs_type = 'f'
+				AND blobid IS NOT NULL), 0) AS copied_bytes,
+		count(*) FILTER (WHERE status = 'pending') AS pending,
+		count(*) FILTER (WHERE status IN ('failed_retryable', 'failed_permanent')) AS failed
+	FROM
+		inode
+	GROUP BY
+		medium_hash) AS sums
 	JOIN (
 		SELECT
 			medium_hash,
 			row_number() OVER (ORDER BY added_at, medium_hash) - 1 AS n
 		FROM
-			medium) AS m USING (medium_hash)
-GROUP BY
-	n;
+			medium) AS m USING (medium_hash);
 
 -- Sets of media, with what exactly those have in common.  Each medium is
--- reduced to its different contents before contents meet.
--- statement: report_sets
-DECLARE sets NO SCROLL CURSOR FOR
+-- reduced to its different contents before contents meet.  $1: the media that
+-- have any; others are not read.
+PREPARE report_sets AS
+SELECT
+	media,
+	count(*),
+	sum(size)
+FROM (
 	SELECT
-		media,
-		count(*),
-		sum(size)
+		array_agg(n ORDER BY n) AS media,
+		max(size) AS size
 	FROM (
 		SELECT
-			array_agg(n ORDER BY n) AS media,
+			medium_hash,
+			blobid,
 			max(size) AS size
-		FROM (
+		FROM
+			inode
+		WHERE
+			medium_hash = ANY ($1::text[])
+			AND fs_type = 'f'
+			AND blobid IS NOT NULL
+			AND size > 0
+		GROUP BY
+			medium_hash,
+			blobid) AS i
+		JOIN (
 			SELECT
 				medium_hash,
-				blobid,
-				max(size) AS size
+				row_number() OVER (ORDER BY added_at, medium_hash) - 1 AS n
 			FROM
-				inode
-			WHERE
-				fs_type = 'f'
-				AND blobid IS NOT NULL
-				AND size > 0
-			GROUP BY
-				medium_hash,
-				blobid) AS i
-			JOIN (
-				SELECT
-					medium_hash,
-					row_number() OVER (ORDER BY added_at, medium_hash) - 1 AS n
-				FROM
-					medium) AS m USING (medium_hash)
-			GROUP BY
-				blobid) AS s
+				medium) AS m USING (medium_hash)
+		GROUP BY
+			blobid) AS s
 GROUP BY
-	media;
+media;
 
 -- Every name of a medium with all that is known of its file, in the order of
 -- inodes.  The keys are indexes, so that nothing but the names of a file is

@@ -69,7 +69,7 @@ setup() {
 	need shellcheck shellcheck
 	shellcheck -x contrib/install-deps contrib/quickstart contrib/build-deb \
 		contrib/hooks/* contrib/debian/ntt.postrm test/run .ci/run \
-		test/bench/*sh
+		test/bench/*sh test/bench/run
 }
 
 @test "install and uninstall leave nothing" {

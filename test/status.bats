@@ -81,6 +81,34 @@ setup() {
 	expect 64 ntt-list-media --csv --json
 }
 
+@test "a path prefix where directories have no rows, or none for some" {
+	# of a list by hand: nothing in it names a directory
+	printf 'f\0342049\0345\0341\0343\034900000000\034/mnt/docs/deep/a\0' |
+		ntt-loader -q --strip /mnt - handmade
+	ntt-enum -q "$T/src" $M - | ntt-loader -q - $M
+	has "$(sql "SELECT medium_hash, load_counts -> 'implied_directories'
+		FROM medium ORDER BY 1")" "handmade|1"
+	for p in d docs docs/ docs/d docs/deep docs/deep/ docs/deep/a; do
+		expect 0 ntt-list-media --path-prefix "$p"
+		has "$output" handmade
+	done
+	[ "$output" = handmade ]
+	expect 0 ntt-list-media --path-prefix docs/a
+	[ "$output" = $M ]
+	expect 0 ntt-list-media --path-prefix docs/a --stats
+	[ "$output" = "$M 1 paths 4 bytes" ]
+	expect 0 ntt-list-media --path-prefix ''
+	[ "$(wc -l <<<"$output")" = 2 ]
+	expect 1 ntt-list-media --path-prefix /docs
+	expect 1 ntt-list-media --path-prefix docs/a/
+	expect 1 ntt-list-media --path-prefix docs//
+	# a medium whose directories are not all known is read through
+	sql "UPDATE medium SET load_counts = load_counts - 'implied_directories'"
+	sql "DELETE FROM path WHERE path = 'docs'"
+	expect 0 ntt-list-media --path-prefix docs/a
+	[ "$output" = $M ]
+}
+
 @test "digits that tell media apart, and a table for a spreadsheet" {
 	need python3 python3
 	sql "INSERT INTO medium (medium_hash, medium_human, message, size_bytes)

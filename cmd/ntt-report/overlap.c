@@ -72,11 +72,32 @@ add_set(struct overlap *o, const char *text, struct overlap_sum sum)
 	}
 }
 
+/* Those that have any contents, as an array; the caller frees it. */
+static char *
+media_with_contents(const struct overlap *o)
+{
+	struct buf b = BUF_INIT;
+	size_t i;
+
+	buf_putc(&b, '{');
+	for (i = 0; i < o->count; i++)
+		if (o->of[i].copied.count > 0)
+			buf_printf(&b, "%s\"%s\"", b.len > 1 ? "," : "",
+			    db_text(o->media, (int)i, OVERLAP_HASH));
+	buf_putc(&b, '}');
+	return buf_detach(&b);
+}
+
 static int
 load_sets(struct overlap *o, PGconn *db)
 {
-	int rc = db_do(db, sql_report_sets), row, rows = 1;
+	char *media = media_with_contents(o);
+	char *sql = xasprintf("DECLARE sets NO SCROLL CURSOR FOR %s",
+	    sql_report_sets);
+	int rc = db_do(db, sql, media), row, rows = 1;
 
+	free(sql);
+	free(media);
 	while (rc == 0 && rows > 0) {
 		PGresult *res = db_query(db, "FETCH 10000 FROM sets");
 

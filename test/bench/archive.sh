@@ -59,6 +59,9 @@ grep -o '"archive_written".*"seconds":[0-9.]*' "$log" | sed 's/.*://' \
 grep -o '"archive_proven".*"seconds":[0-9.]*' "$log" | sed 's/.*://' \
 	>"$work/ours.read"
 
+paste "$work/peer.write" "$work/peer.read" | awk '{ print $1 + $2 }' \
+	>"$work/sum"
+
 median() {
 	sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
 }
@@ -71,11 +74,12 @@ row() {
 	}'
 }
 
+record "archive $mib MiB, a third holes" "$work/ours.all" "tar | zstd -T0 -3" \
+	"$work/sum"
 echo "archive, $mib MiB, commit $commit"
 printf '%-22s %10s %10s %10s\n' what ours 'tar+zstd' ratio
 row written "$(median "$work/ours.write")" "$(median "$work/peer.write")" s
 row 'read back' "$(median "$work/ours.read")" "$(median "$work/peer.read")" s
 row 'everything' "$(median "$work/ours.all")" \
-	"$(paste "$work/peer.write" "$work/peer.read" | awk '{ print $1 + $2 }' >"$work/sum"
-	median "$work/sum")" s
+	"$(median "$work/sum")" s
 row size "$(stat -c %s "$ours")e-6" "$(stat -c %s "$peer")e-6" MB

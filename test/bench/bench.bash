@@ -12,9 +12,10 @@ export NTT_HOME=$work/home
 trap 'ntt-db stop -q 3>&- || :; rm -rf "$work"' EXIT
 ntt-db init -q 3>&-
 
+# shellcheck source=test/bench/record.bash
+. "$(dirname "$0")/record.bash"
+
 # need PROGRAM: a peer without which nothing can be said
 need() {
-	command -v "$1" >/dev/null && return
-	echo "$1 is not installed (package $1)" >&2
-	exit 1
+	have "$1" || exit 1
 }

@@ -78,6 +78,9 @@ for ((i = 1; i <= runs; i++)); do
 	timed read dd if="${m}large" bs=1M status=none
 done
 
+record_limit "ls -l $files files, ntt-browse" "$work/ls.times" 0.3
+record "read $mb MB, ntt-browse" "$work/read.times" "the store" \
+	"$work/store.times" 1.25
 echo "$files and $tree files, $mb MB, commit $commit"
 printf '%-34s %12s %16s\n' what ours goal
 awk -v f="$files" -v t="$tree" -v mb="$mb" -v ls="$(best ls)" \

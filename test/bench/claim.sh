@@ -93,6 +93,11 @@ done
 echo
 printf '%-28s %12s %12s %6s\n' 'results of inodes' ours 'bare update' ratio
 for n in 1 "$workers"; do
+	for who in ours bare; do
+		awk '{ print $3 }' "$work/$who.$n" >"$work/$who.seconds"
+	done
+	record "record $results results, $n workers" "$work/ours.seconds" \
+		"bare UPDATE" "$work/bare.seconds" 2
 	awk -v n="$results" -v w="$n" \
 		-v a="$(awk '{ print $3 }' "$work/ours.$n" | median)" \
 		-v b="$(awk '{ print $3 }' "$work/bare.$n" | median)" 'BEGIN {

@@ -11,6 +11,14 @@ runs=${RUNS:-5} files=${FILES:-100000}
 mkdata "$work/src" "$files" 1
 sync
 
+# Peers that are there have their name in a variable.
+for peer in borg:borgbackup restic: kopia:- hashdeep: rmlint: fclones:-; do
+	name=${peer%:*} package=${peer#*:}
+	! have "$name" "${package:-$name}" || printf -v "$name" '%s' "$name"
+done
+: "${borg:=}" "${restic:=}" "${kopia:=}" "${hashdeep:=}" "${rmlint:=}" "${fclones:=}"
+need rsync
+
 # timed NAME COMMAND…: seconds to $work/NAME.times
 timed() {
 	local name=$1 from to
@@ -28,6 +36,14 @@ copy_medium() {
 }
 copy_cp() {
 	cp -a "$work/src" "$work/cp.$1"
+	sync
+}
+copy_rsync() {
+	rsync -aH "$work/src/" "$work/rsync.$1"
+	sync
+}
+copy_kopia() {
+	kopia snapshot create --no-progress "$work/src"
 	sync
 }
 copy_borg() {
@@ -53,16 +69,27 @@ for ((i = 1; i <= runs; i++)); do
 	done
 	timed ours copy_medium "$m"
 	timed cp copy_cp $i
-	if command -v borg >/dev/null; then
+	timed rsync copy_rsync $i
+	if [ -n "$borg" ]; then
 		borg init -e none "$work/borg.$i" >/dev/null 2>&1
 		timed borg copy_borg $i
 	fi
-	if command -v restic >/dev/null; then
+	if [ -n "$restic" ]; then
 		RESTIC_PASSWORD=x restic -q -r "$work/restic.$i" init >/dev/null
 		timed restic copy_restic $i
 	fi
+	if [ -n "$kopia" ]; then
+		export KOPIA_PASSWORD=x KOPIA_CHECK_FOR_UPDATES=false
+		export KOPIA_CONFIG_PATH=$work/kopia.$i.config
+		kopia repository create filesystem --path "$work/kopia.$i" \
+			--cache-directory "$work/kopia.$i.cache" >/dev/null 2>&1
+		timed kopia copy_kopia
+	fi
 	timed duplicate copy_medium "$n"
 	timed b3sum hash_all
+	[ -z "$hashdeep" ] || timed hashdeep hashdeep -c sha256 -r "$work/src"
+	[ -z "$rmlint" ] || timed rmlint rmlint -o summary "$work/src"
+	[ -z "$fclones" ] || timed fclones fclones group -q "$work/src"
 done
 
 median() {
@@ -70,12 +97,19 @@ median() {
 }
 row() {		# WHAT OURS PEER TARGET: how often ours fits into the peer
 	[ -s "$work/$3.times" ] || { echo "$1: $3 is not installed"; return; }
+	record "${1% /*}" "$work/$2.times" "${1#*/ }" "$work/$3.times" \
+		"$(awk "BEGIN { print 1 / $4 }")"
 	awk -v what="$1" -v a="$(median "$2")" -v b="$(median "$3")" -v t="$4" \
-		'BEGIN { r = b / a; printf "%-28s %8.2f s %8.2f s %6.2f  >= %s  %s\n",
+		'BEGIN { r = b / a; printf "%-52s %8.2f s %8.2f s %6.2f  >= %s  %s\n",
 		what, a, b, r, t, (r >= t) ? "ok" : "MISSED" }'
 }
-printf '%-28s %10s %10s %6s\n' what ours peer ratio
-row "copy / cp -a, sync" ours cp 1
-row "copy / borg create" ours borg 1.3
-row "copy / restic backup" ours restic 2.5
-row "duplicate / b3sum" duplicate b3sum 0.4
+printf '%-52s %10s %10s %6s\n' what ours peer ratio
+row "copy $files files, durable / cp -a and sync" ours cp 1
+row "copy $files files, durable / rsync -aH and sync" ours rsync 1
+row "copy $files files, durable / borg create" ours borg 1.3
+row "copy $files files, durable / restic backup" ours restic 2.5
+row "copy $files files, durable / kopia snapshot" ours kopia 1
+row "the same as another medium / b3sum" duplicate b3sum 0.4
+row "the same as another medium / hashdeep" duplicate hashdeep 1
+row "the same as another medium / rmlint" duplicate rmlint 1
+row "the same as another medium / fclones" duplicate fclones 1

@@ -47,6 +47,8 @@ for ((i = 0; i < runs; i++)); do
 	ntt-dashboard --json >"$work/json"
 	number milliseconds >>"$work/times"
 done
+awk '{ print $1 / 1000 }' "$work/times" >"$work/seconds"
+record_limit "refresh the dashboard, $inodes inodes" "$work/seconds" 0.05
 echo "dashboard, $inodes inodes, 100 media, commit $commit"
 sort -n "$work/times" | awk '{ v[NR] = $1 } END {
 	m = v[int((NR + 1) / 2)]

@@ -2,18 +2,20 @@
 #
 # enum.sh - walking a tree against find, bfs, and the bare system calls
 #
-# usage: [NTT_BUILD=dir] [ENTRIES=400000] enum.sh
+# usage: [NTT_BUILD=dir] [ENTRIES=400000] [RUNS=5] enum.sh
 #
 # The programs run by turns on the same tree, writing to a pipe that is read
-# away; the median of five runs counts.  As root with loop devices a second
+# away; the median of the runs counts.  As root with loop devices a second
 # tree lies in an ext4 image that is mounted anew, with the caches dropped,
 # before each run.  Exit status 0 says that it ran, not that a target was met.
 set -eu
+# shellcheck source=test/bench/record.bash
+. "$(dirname "$0")/record.bash"
 
 commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 build=$(realpath "${NTT_BUILD:-build}")
 entries=${ENTRIES:-400000}
-runs=5
+runs=${RUNS:-5}
 seed=7
 format='%y\034%D\034%i\034%n\034%s\034%Ts\034%p\0'
 
@@ -27,11 +29,7 @@ cleanup() {
 trap cleanup EXIT
 
 peers=(find)
-if command -v bfs >/dev/null; then
-	peers+=(bfs)
-else
-	echo "bfs is not installed (package bfs): no ratios to it" >&2
-fi
+! have bfs || peers+=(bfs)
 
 # walk WHO TREE: to a pipe
 walk() {
@@ -55,6 +53,7 @@ median() {
 
 # row WHAT PEER TARGET SET
 row() {
+	record "list $entries files, $4" "$work/ntt-enum.$4" "$2" "$work/$2.$4" "$3"
 	awk -v what="$1" -v name="$2" -v ours="$(median "$work/ntt-enum.$4")" \
 	    -v peer="$(median "$work/$2.$4")" -v target="$3" 'BEGIN {
 		ratio = ours / peer

@@ -61,7 +61,7 @@ median() {
 	seconds "$@" >/dev/null
 	for ((i = 0; i < runs; i++)); do
 		seconds "$@"
-	done | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+	done | tee "$work/times" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
 }
 
 # row WHAT MILLISECONDS COMMAND…
@@ -75,6 +75,8 @@ row() {
 			printf "  <= %d ms  %s", goal, (s * 1000 <= goal) ? "ok" : "MISSED"
 		print ""
 	}'
+	[ -z "$goal" ] || record_limit "$what, among $paths" "$work/times" \
+		"$(awk "BEGIN { print $goal / 1000 }")"
 }
 
 made=$(seconds ntt-db -q index)

@@ -52,6 +52,8 @@ done
 median() {
 	sort -n "$work/$1.times" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
 }
+record "make $names links" "$work/ours.times" "cp -al and sync" \
+	"$work/cp.times" 1.43
 echo "$names names, commit $(git rev-parse --short HEAD 2>/dev/null || echo none)"
 printf '%-28s %10s %10s %6s\n' what ours peer ratio
 awk -v n="$names" -v a="$(median ours)" -v b="$(median cp)" \

@@ -2,27 +2,26 @@
 #
 # hash.sh - BLAKE3 on one core against b3sum
 #
-# usage: [NTT_BUILD=dir] hash.sh
+# usage: [NTT_BUILD=dir] [BYTES=n] [FILES=n] [RUNS=n] hash.sh
 #
-# Both programs run by turns on the same files, in memory where there is a
-# /dev/shm; the median of five runs counts.  "user" rows leave out what the
+# Both programs run by turns on the same files, BYTES (1 GiB) and FILES
+# (20000) of 3000 bytes, in memory where there is a /dev/shm; the median of the runs counts.  "user" rows leave out what the
 # kernel needs to hand over the bytes; many kernels tell the two apart only
 # roughly.  Exit status 0 says that it ran, not that a target was met.
 set -eu
+# shellcheck source=test/bench/record.bash
+. "$(dirname "$0")/record.bash"
 
 commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 hash=$(realpath "${NTT_BUILD:-build}/test/bench/hash")
 target=0.9
-runs=5
-size=$((1 << 30))
-files=20000
+runs=${RUNS:-5}
+size=${BYTES:-1073741824}
+files=${FILES:-20000}
 file_size=3000
 
 have_peer=true
-if ! command -v b3sum >/dev/null; then
-	have_peer=false
-	echo "b3sum is not installed (package b3sum): no ratios" >&2
-fi
+have b3sum || have_peer=false
 
 base=${TMPDIR:-/tmp}
 if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then
@@ -104,12 +103,16 @@ compare ../small.ours ../small.peer '' "${names[@]}"
 cd ..
 
 printf '%-27s %16s %16s %6s %7s  %s\n' what ours peer ratio target verdict
-row '1 GiB, b3sum reads' 1.073741824 GB/s 1 big.ours big.peer
-row '1 GiB, b3sum reads, user' 1.073741824 GB/s 2 big.ours big.peer
-row '1 GiB, b3sum maps' 1.073741824 GB/s 1 map.ours map.peer
-row '1 GiB, b3sum maps, user' 1.073741824 GB/s 2 map.ours map.peer
-row '20000 files of 3000 bytes' 20 kfiles/s 1 small.ours small.peer
-row '20000 files, user' 20 kfiles/s 2 small.ours small.peer
+row 'large, b3sum reads' "${size}e-9" GB/s 1 big.ours big.peer
+row 'large, b3sum reads, user' "${size}e-9" GB/s 2 big.ours big.peer
+row 'large, b3sum maps' "${size}e-9" GB/s 1 map.ours map.peer
+row 'large, b3sum maps, user' "${size}e-9" GB/s 2 map.ours map.peer
+row "$files files of 3000 bytes" "${files}e-3" kfiles/s 1 small.ours small.peer
+row "$files files, user" "${files}e-3" kfiles/s 2 small.ours small.peer
+if $have_peer; then
+	record "hash $size bytes, one thread" map.ours b3sum map.peer 1.11
+	record "hash $files small files" small.ours b3sum small.peer 1.11
+fi
 echo "commit $commit; levels of this CPU: $("$hash" --levels | paste -sd ' ')"
 echo
 echo 'ours at the best level, in memory:'

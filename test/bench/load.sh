@@ -11,6 +11,8 @@
 # steps (reference-load.sql) get their text ready made.
 # Exit status 0 says that it ran, not that a target was met.
 set -eu
+# shellcheck source=test/bench/record.bash
+. "$(dirname "$0")/record.bash"
 
 here=$(cd "$(dirname "$0")" && pwd)
 commit=$(git -C "$here" rev-parse --short HEAD 2>/dev/null || echo unknown)
@@ -118,6 +120,8 @@ done
 # row WHAT OURS PEER TARGET HIGHER?
 row()
 {
+	record "load $records records, ${1%%;*}" "$2" "${1#*; }" "$3" \
+		"$([ "$5" = 1 ] && awk "BEGIN { print 1 / $4 }" || echo "$4")"
 	awk -v what="$1" -v a="$(median "$2")" -v b="$(median "$3")" \
 	    -v target="$4" -v times="$5" 'BEGIN {
 		r = times ? b / a : a / b

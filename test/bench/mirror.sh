@@ -60,7 +60,11 @@ row() {
 	}'
 }
 
-echo "mirror, $(find "$NTT_HOME/by-hash" -type f | wc -l) blobs, commit $commit"
+blobs=$(find "$NTT_HOME/by-hash" -type f | wc -l)
+record "mirror $blobs blobs, durable" "$work/ours" "rsync -aH and sync" \
+	"$work/theirs"
+record "mirror them again" "$work/again" "rsync -aH" "$work/theirs-again"
+echo "mirror, $blobs blobs, commit $commit"
 printf '%-30s %10s %10s %6s\n' what ours 'rsync -aH' ratio
 row 'to an empty place' "$work/ours" "$work/theirs"
 row 'again, nothing has changed' "$work/again" "$work/theirs-again"

@@ -42,6 +42,8 @@ done
 median() {
 	sort -n "$work/$1.times" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
 }
+record "restore $files files, durable" "$work/ours.times" "cp -a and sync" \
+	"$work/cp.times" 1.11
 echo "$files files, commit $commit"
 printf '%-28s %10s %10s %6s\n' what ours peer ratio
 awk -v a="$(median ours)" -v b="$(median cp)" -v c="$(median again)" 'BEGIN {

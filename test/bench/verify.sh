@@ -57,7 +57,15 @@ row() {
 	}'
 }
 
-echo "verify, $(tr -cd '\0' <"$work/list" | wc -c) blobs, commit $commit"
+blobs=$(tr -cd '\0' <"$work/list" | wc -c)
+record "verify $blobs blobs" "$work/all" b3sum "$work/peer" 1.2
+if have hashdeep; then
+	for ((i = 0; i < runs; i++)); do
+		timed "$work/hashdeep" hashdeep -c sha256 -r "$NTT_HOME/by-hash"
+	done
+	record "verify $blobs blobs" "$work/all" hashdeep "$work/hashdeep" 1
+fi
+echo "verify, $blobs blobs, commit $commit"
 printf '%-30s %10s %10s %6s\n' what ours b3sum ratio
 row 'the store' "$work/all"
 row 'a medium, with its paths' "$work/medium"
