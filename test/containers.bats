@@ -4,6 +4,7 @@
 # opened, and archived as they were given.
 
 load lib
+load devices
 
 setup() {
 	isolate
@@ -17,7 +18,7 @@ setup() {
 teardown() {
 	mountpoint -q "$NTT_HOME"/mnt/* 2>/dev/null && umount "$NTT_HOME"/mnt/*
 	mountpoint -q "$T/small" 2>/dev/null && umount "$T/small"
-	detach_loops
+	end_devices
 	return 0
 }
 
@@ -231,6 +232,34 @@ medium() {
 	ntt-archiver --extract "$hash" x.E02.part2 | cmp - "$T/c/x.E02"
 }
 
+@test "what was not read when an E01 was made is lost, and no zeros" {
+	need_loop
+	need ewfacquire ewf-tools
+	raw_image
+	cat "$T/raw.img" >"$T/src"
+	cd "$T"
+	# a file's contents
+	local at
+	at=$(grep -abo 'file 3 line 400' src | head -n 1)
+	at=$((${at%%:*} / 65536 * 65536))
+	bad_disk eio $at 512
+	ewfacquire -u -q -r 0 -g 1 -f encase6 -t "$T/c/x" "$dev" >/dev/null
+	expect 3 open_image "$T/c/x.E01"
+	M=$(medium)
+	[ "$(sql 'SELECT health FROM medium')" = incomplete ]
+	expect 0 ntt-recover-failed list-damaged -m "$M"
+	has "$output" f3
+	for f in f1 f2 f4 f5 f6 noise; do
+		! has "$output" "$f" || return 1
+		cmp "$T/tree/$f" "$NTT_HOME/archived/$M/$f"
+	done
+	# what was lost is archived with the container when somebody says so
+	ntt-archiver -q --allow-failures "$M"
+	ntt-archiver --extract "$M" map | grep ' -$'
+	ntt-archiver --extract "$M" x.E01.part1 | cmp - "$T/c/x.E01"
+	[ -z "$(ls -A "$NTT_HOME/img")" ]
+}
+
 @test "an image in parts is joined, and a missing part is named" {
 	need_loop
 	raw_image 20
@@ -352,11 +381,142 @@ while True:
 	expect 2 open_image "$T/raw.iso"
 }
 
+# aff IMAGE FILE [BAD]: in the format of afflib, pages of 1 MiB; sector BAD was
+# not read
+aff() {
+	python3 - "$@" <<-'END'
+	import hashlib, struct, sys, zlib
+	raw, out = open(sys.argv[1], 'rb').read(), open(sys.argv[2], 'wb')
+	flag = b'BAD SECTOR\0'.ljust(512, b'\x07')
+	image = bytearray(raw)
+	if len(sys.argv) > 3:
+	    at = int(sys.argv[3]) * 512
+	    image[at:at + 512] = flag
+	def segment(name, arg, data):
+	    out.write(struct.pack('>4sIII', b'AFF\0', len(name), len(data), arg)
+	        + name + data + struct.pack('>4sI', b'ATT\0',
+	        24 + len(name) + len(data)))
+	out.write(b'AFF10\r\n\0')
+	segment(b'badflag', 0, flag)
+	segment(b'pagesize', 1 << 20, b'')
+	segment(b'imagesize', 2, struct.pack('>II', len(raw), 0))
+	for i in range(0, len(raw), 1 << 20):
+	    segment(b'page%d' % (i >> 20), 1, zlib.compress(image[i:i + (1 << 20)]))
+	segment(b'md5', 0, hashlib.md5(raw).digest())
+	END
+}
+
+@test "an AFF is opened, and its hash and its pages are checked" {
+	need_loop
+	need affcat afflib-tools
+	raw_image
+	local size
+	cp "$T/raw.img" "$T/raw.raw"
+	(cd "$T" && affconvert -q -o c/tools.aff raw.raw >/dev/null)
+	aff "$T/raw.img" "$T/c/a.aff"
+	size=$(stat -c %s "$T/c/a.aff")
+	# the stored hash, behind which there are 8 bytes
+	cp "$T/c/a.aff" "$T/c/b.aff"
+	flip_bit "$T/c/b.aff" $((size - 20))
+	refused "$T/c/b.aff" "hash that is stored in it is not that of its"
+	# a page
+	cp "$T/c/a.aff" "$T/c/b.aff"
+	flip_bit "$T/c/b.aff" 60000
+	refused "$T/c/b.aff" "an AFF image that is"
+	head -c $((size / 2)) "$T/c/a.aff" >"$T/c/b.aff"
+	refused "$T/c/b.aff" "an AFF image"
+	# a page that is not there: the name of it is that of none
+	sed 's/page3/pagex/' "$T/c/a.aff" >"$T/c/b.aff"
+	refused "$T/c/b.aff" "that is cut"
+	expect 0 open_image "$T/c/a.aff"
+	[ "$(medium)" = "$(ntt-identify --full "$T/raw.img")" ]
+	same_contents "$(medium)"
+	ntt-archiver --extract "$(medium)" a.aff.part1 | cmp - "$T/c/a.aff"
+	expect 2 open_image "$T/c/tools.aff"
+	# sectors that were not read
+	forget
+	at=$(grep -abo 'file 3 line 400' "$T/raw.img" | head -n 1)
+	aff "$T/raw.img" "$T/c/c.aff" $((${at%%:*} / 512))
+	expect 3 open_image "$T/c/c.aff"
+	expect 0 ntt-recover-failed list-damaged -m "$(medium)"
+	has "$output" f3
+	cmp "$T/tree/f4" "$NTT_HOME/archived/$(medium)/f4"
+}
+
+# headed KIND IMAGE FILE: the header of old emulators and programs
+headed() {
+	python3 - "$@" <<-'END'
+	import struct, sys
+	kind, raw = sys.argv[1], open(sys.argv[2], 'rb').read()
+	n = len(raw)
+	if kind == 'hdi':
+	    h = struct.pack('<8I', 0, 0, 4096, n, 512, 32, 4, n // 65536).ljust(4096, b'\0')
+	elif kind == 'nhd':
+	    h = (b'T98HDDIMAGE.R0'.ljust(272, b'\0') + struct.pack('<IIHHH', 512,
+	        n // 65536, 4, 32, 512)).ljust(512, b'\0')
+	elif kind == '2img':
+	    h = struct.pack('<4s4sHHIIIII', b'2IMG', b'NTT!', 64, 1, 1, 0,
+	        n // 512, 64, n).ljust(64, b'\0')
+	else:
+	    s = 0
+	    for (w,) in struct.iter_unpack('>H', raw):
+	        s = (s + w) & 0xffffffff
+	        s = s >> 1 | (s & 1) << 31
+	    h = (b'\x05Disk1'.ljust(64, b'\0') + struct.pack('>IIIIBBBB', n, 0, s,
+	        0, 3, 0x22, 1, 0))
+	open(sys.argv[3], 'wb').write(h + raw)
+	END
+}
+
+@test "disks behind the header of another program are opened" {
+	need_loop
+	local kind hash
+	mkdir "$T/tree"
+	seq 30000 >"$T/tree/a"
+	truncate -s 1440K "$T/raw.img"
+	mke2fs -q -F -d "$T/tree" "$T/raw.img"
+	hash=$(ntt-identify "$T/raw.img")
+	for kind in 2img dc42; do
+		headed $kind "$T/raw.img" "$T/c/x.$kind"
+	done
+	cp "$T/c/x.dc42" "$T/c/y"
+	flip_bit "$T/c/y" 70000
+	refused "$T/c/y" "the sum of its bytes is not the one that it has"
+	head -c 900000 "$T/c/x.2img" >"$T/c/y"
+	refused "$T/c/y" "it is cut"
+	expect 0 open_image "$T/c/x.dc42"
+	same_contents "$hash"
+	ntt-archiver --extract "$hash" x.dc42.part1 | cmp - "$T/c/x.dc42"
+	expect 2 open_image "$T/c/x.2img"
+	forget
+	rm -r "$T/tree"
+	raw_image
+	hash=$(ntt-identify "$T/raw.img")
+	for kind in hdi nhd; do
+		headed $kind "$T/raw.img" "$T/c/x.$kind"
+	done
+	expect 0 open_image "$T/c/x.hdi"
+	same_contents "$hash"
+	expect 2 open_image "$T/c/x.nhd"
+}
+
 @test "what cannot be opened is named, with the way, by every program" {
 	local f
 	raw_image
 	cd "$T/c"
-	printf 'AFF10\r\n\0%0600d' 0 >a.aff
+	printf 'CAPS\0\0\0\x0c%0600d' 0 >a.ipf
+	printf 'DMS!%0600d' 0 >a.dms
+	printf 'IsZ!%0600d' 0 >a.isz
+	printf 'HXCPICFE%0600d' 0 >a.hfe
+	printf 'TD\0\0\x15\0\1\0\0\1\x28\0%0600d' 0 >a.td0
+	printf 'IMD 1.18: 01/02/1990 10:00:00\r\nnote\x1a%0600d' 0 >a.imd
+	printf '\x0e\x0f\0\x09\0\1\0\0\0\x4f\x12\0%0600d' 0 >a.msa
+	truncate -s 5000 a.cdi
+	printf '\6\0\0\x80\x64\0\0\0' >>a.cdi
+	truncate -s 5000 a.uif
+	printf 'bbis%060d' 0 >>a.uif
+	{ printf 'x%031d' 0 | tr 0 '\0' | head -c 28; printf '\0\x10\0\0\xb0\2\0\0'; } >a.d88
+	truncate -s 4096 a.d88
 	printf 'EVF2\r\n\x81\0%0600d' 0 >a.Ex01
 	printf 'LVF\x09\r\n\xff\0%0600d' 0 >a.L01
 	printf 'MSWIM\0\0\0%0600d' 0 >a.wim
@@ -365,7 +525,9 @@ while True:
 	printf 'Rar!\x1a\x07\0%0600d' 0 >a.rar
 	sectors 3 <"$T/raw.img" >a.bin
 	head -c 2352 /dev/urandom >>a.bin	# a track of music
-	for f in a.aff:affconvert a.Ex01:E01 a.L01:ewfexport a.wim:wimtools \
+	for f in a.ipf:IPF a.dms:xdms a.isz:ISZ a.hfe:HFE a.td0:TeleDisk \
+		a.imd:ImageDisk a.msa:MSA a.cdi:DiscJuggler a.uif:MagicISO \
+		a.d88:D88 a.Ex01:E01 a.L01:ewfexport a.wim:wimtools \
 		a.pc:partclone a.7z:unpack a.rar:unpack a.bin:bchunk; do
 		refused "$T/c/${f%:*}" "${f#*:}"
 		[ "$f" != a.bin:bchunk ] || continue

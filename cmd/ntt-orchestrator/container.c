@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #include "base/num.h"
 #include "base/progress.h"
 #include "base/sig.h"
+#include "base/words.h"
 #include "catalogue/db.h"
 #include "hash/blake3_hex.h"
 #include "image/container.h"
@@ -40,7 +42,10 @@ enum {
 	LOOK_MS = 60000,
 	STEP_MS = 200,
 	GRACE_MS = 2000,
-	TEXT_MAX = 1 << 20
+	LOST_MOST = 1 << 20,
+	TEXT_MAX = 1 << 20,
+	LIST_MAX = 64 << 20,
+	PAGE_MOST = 256 << 20	/* bytes of a page of AFF */
 };
 
 #define MOST ((uint64_t)64 << 40)	/* of a raw image */
@@ -69,7 +74,16 @@ struct opening {
 	uint64_t needs;		/* bytes of it that are not holes */
 	char *temporary;
 	int fd;			/* of the temporary file */
-	int lock;
+	struct lost {
+		uint64_t pos, size;	/* nobody has read these bytes */
+	} *lost;
+	size_t lost_count;
+	uint64_t skip;		/* bytes of a header */
+	/* of AFF */
+	EVP_MD_CTX *sum;
+	uint64_t page;
+	unsigned char bad[SECTOR];	/* stands for a sector not read */
+	int has_bad;
 };
 
 /* ---- giving up ---- */
@@ -80,8 +94,14 @@ static pid_t maker;
 static void
 remove_unfinished(void)
 {
-	if (unfinished && maker == getpid())
-		unlink(unfinished);
+	char *map;
+
+	if (!unfinished || maker != getpid())
+		return;
+	unlink(unfinished);
+	map = image_map(unfinished);
+	unlink(map);
+	free(map);
 }
 
 static void __attribute__((noreturn, format(printf, 2, 3)))
@@ -182,6 +202,70 @@ open_part(const struct opening *o, const struct part *p)
 		cannot(o, ", and %s could not be opened: %s", quoted(p->path),
 		    strerror(errno));
 	return fd;
+}
+
+/* ---- what was not read of the disk, when the container was made ---- */
+
+static void
+lose(struct opening *o, uint64_t pos, uint64_t size)
+{
+	struct lost *last = o->lost_count ? &o->lost[o->lost_count - 1] : NULL;
+
+	if (last && last->pos + last->size == pos) {
+		last->size += size;
+		return;
+	}
+	if (o->lost_count == LOST_MOST)
+		cannot(o, " with more than %d areas that were not read",
+		    LOST_MOST);
+	/* room for 1, 2, 4, 8 … of them */
+	if ((o->lost_count & (o->lost_count - 1)) == 0)
+		o->lost = xrealloc(o->lost, (o->lost_count ?
+		    2 * o->lost_count : 1) * sizeof *o->lost);
+	o->lost[o->lost_count++] = (struct lost){ pos, size };
+}
+
+/* The map that ddrescue would have written, beside the raw image. */
+static void
+write_map(const struct opening *o)
+{
+	char *path = image_map(o->temporary);
+	struct buf b = BUF_INIT;
+	uint64_t at = 0;
+	size_t i;
+	int fd;
+
+	unlink(path);
+	if (o->lost_count == 0) {
+		free(path);
+		return;
+	}
+	buf_printf(&b, "# Mapfile of what is in %s\n0x%llx + 1\n",
+	    quoted(o->path), (unsigned long long)o->size);
+	for (i = 0; i < o->lost_count; i++) {
+		const struct lost *l = &o->lost[i];
+
+		if (l->pos < at || l->pos > o->size ||
+		    l->size > o->size - l->pos)
+			cannot(o, " whose list of read errors makes no sense");
+		if (l->pos > at)
+			buf_printf(&b, "0x%llx 0x%llx +\n",
+			    (unsigned long long)at,
+			    (unsigned long long)(l->pos - at));
+		buf_printf(&b, "0x%llx 0x%llx -\n",
+		    (unsigned long long)l->pos, (unsigned long long)l->size);
+		at = l->pos + l->size;
+	}
+	if (at < o->size)
+		buf_printf(&b, "0x%llx 0x%llx +\n", (unsigned long long)at,
+		    (unsigned long long)(o->size - at));
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || write_all(fd, b.data, b.len) < 0 || fchmod(fd,
+	    0600 | (o->parts[0].st.st_mode & 0044)) < 0 || fsync(fd) < 0 ||
+	    close(fd) < 0)
+		die_errno("could not write %s: %m", quoted(path));
+	buf_free(&b);
+	free(path);
 }
 
 /* ---- the engine ---- */
@@ -662,6 +746,37 @@ ewf_segments(struct opening *o)
 	}
 }
 
+/*
+ * "\tat sector(s): 2048 - 2175 number: 128": what the drive did not give when
+ * the image was made, for which the image has zeros.
+ */
+static void
+ewf_errors(struct opening *o, const char *args[], uint64_t sector)
+{
+	static const char key[] = "at sector(s):";
+	const char *const words[] = { "-e", args[0], NULL };
+	struct buf out = BUF_INIT, why = BUF_INIT;
+	unsigned long long first, last;
+	struct engine e;
+	const char *at;
+
+	engine_for(o, &e, "ewfinfo");
+	if (engine_capture(&e, words, &out, LIST_MAX, LOOK_MS, &why) !=
+	    EXIT_DONE || out.len == LIST_MAX)
+		cannot(o, " that ewfinfo cannot list the read errors of");
+	engine_end(&e);
+	buf_puts(&out, "");
+	for (at = out.data; (at = strstr(at, key)); at += sizeof key - 1) {
+		if (sscanf(at + sizeof key - 1, " %llu - %llu", &first,
+		    &last) != 2 || last < first || sector == 0 ||
+		    last >= o->size / sector)
+			cannot(o, " whose list of read errors makes no sense");
+		lose(o, first * sector, (last - first + 1) * sector);
+	}
+	buf_free(&out);
+	buf_free(&why);
+}
+
 static void
 prepare_ewf(struct opening *o)
 {
@@ -688,6 +803,8 @@ prepare_ewf(struct opening *o)
 	o->size = o->needs = at ? strtoull(at + 1, NULL, 10) : 0;
 	if (o->size == 0 || o->size > MOST)
 		cannot(o, " that does not say how large it is");
+	at = strstr(out.data, "Bytes per sector:");
+	ewf_errors(o, args, at ? strtoull(at + 17, NULL, 10) : 0);
 	/* every checksum of its own, and the hash that was stored */
 	memcpy(words, verify, sizeof words);
 	words[1] = first;
@@ -702,6 +819,76 @@ prepare_ewf(struct opening *o)
 	free(first);
 	buf_free(&out);
 	buf_free(&why);
+}
+
+/* ---- AFF ---- */
+
+/* One of its segments; the caller frees it. */
+static struct buf
+aff_segment(const struct opening *o, const char *name)
+{
+	const char *const args[] = { "-s", name, "/in/image.aff", NULL };
+	struct buf out = BUF_INIT, why = BUF_INIT;
+	struct engine e;
+
+	engine_for(o, &e, "affcat");
+	if (engine_capture(&e, args, &out, TEXT_MAX, LOOK_MS, &why) !=
+	    EXIT_DONE)
+		buf_reset(&out);
+	engine_end(&e);
+	buf_free(&why);
+	return out;
+}
+
+/* Lines like "pagesize<tab>arg:1048576<tab>len:0". */
+static uint64_t
+aff_page_size(const struct opening *o)
+{
+	static const char key[] = "\npagesize\targ:";
+	const char *const args[] = { "-L", "/in/image.aff", NULL };
+	struct buf out = BUF_INIT, why = BUF_INIT;
+	struct engine e;
+	const char *at;
+	uint64_t size;
+
+	engine_for(o, &e, "affcat");
+	buf_puts(&out, "\n");
+	engine_capture(&e, args, &out, LIST_MAX, LOOK_MS, &why);
+	engine_end(&e);
+	buf_puts(&out, "");
+	at = strstr(out.data, key);
+	size = at ? strtoull(at + sizeof key - 1, NULL, 10) : 0;
+	buf_free(&out);
+	buf_free(&why);
+	return size;
+}
+
+static void
+prepare_aff(struct opening *o)
+{
+	struct buf b;
+
+	need_engine(o, "affcat");
+	free(o->parts[0].as);
+	o->parts[0].as = xstrdup("image.aff");
+	/* the lower half comes first */
+	b = aff_segment(o, "imagesize");
+	if (b.len == 8)
+		o->size = o->needs = (uint64_t)be32(b.data + 4) << 32 |
+		    be32(b.data);
+	buf_free(&b);
+	if (o->size == 0 || o->size > MOST)
+		cannot(o, " that does not say how large it is, or is damaged "
+		    "or encrypted");
+	o->page = aff_page_size(o);
+	if (o->page < SECTOR || o->page > PAGE_MOST)
+		cannot(o, " without the size of its pages, or of an unknown "
+		    "kind");
+	b = aff_segment(o, "badflag");
+	o->has_bad = b.len == sizeof o->bad;
+	if (o->has_bad)
+		memcpy(o->bad, b.data, sizeof o->bad);
+	buf_free(&b);
 }
 
 /* ---- the raw image ---- */
@@ -838,17 +1025,31 @@ refuse_nested_early(const struct opening *o, const char *bytes, size_t len)
 		    "directory");
 }
 
-/*
- * What a program prints, of which size bytes are the image (0: all of it).
- */
+/* Sectors that were not read when it was made become zeros. */
 static void
-take_output(struct opening *o, struct engine *e, const char *const args[])
+take_out_bad(struct opening *o, char *bytes, size_t len, uint64_t at)
+{
+	size_t i;
+
+	for (i = 0; i + SECTOR <= len; i += SECTOR)
+		if (!memcmp(bytes + i, o->bad, SECTOR)) {
+			memset(bytes + i, 0, SECTOR);
+			lose(o, at + i, SECTOR);
+		}
+}
+
+/*
+ * What a program prints is the image from byte at on, up to end (0: nobody
+ * knows); the end of it is returned.
+ */
+static uint64_t
+take_range(struct opening *o, struct engine *e, const char *const args[],
+    uint64_t at, uint64_t end)
 {
 	char *bytes = xmalloc(CHUNK);
 	struct buf why = BUF_INIT;
 	struct child child;
 	int fds[2], status;
-	uint64_t at = 0;
 	size_t use;
 	ssize_t n;
 
@@ -858,10 +1059,14 @@ take_output(struct opening *o, struct engine *e, const char *const args[])
 		    strerror(errno));
 	close(fds[1]);
 	while ((n = read_full(fds[0], bytes, CHUNK)) > 0) {
-		use = o->size && (uint64_t)n > o->size - at ?
-		    (size_t)(o->size - at) : (size_t)n;
+		use = end && (uint64_t)n > end - at ? (size_t)(end - at) :
+		    (size_t)n;
 		if (at == 0)
 			refuse_nested_early(o, bytes, use);
+		if (o->has_bad)
+			take_out_bad(o, bytes, use, at);
+		if (o->sum)
+			EVP_DigestUpdate(o->sum, bytes, use);
 		if (use)
 			put(o, bytes, use, at);
 		at += use;
@@ -873,14 +1078,20 @@ take_output(struct opening *o, struct engine *e, const char *const args[])
 	if (status != EXIT_DONE)
 		cannot(o, " that is damaged or cut: %s", why.len ? why.data :
 		    e->program);
-	if (at == 0)
-		cannot(o, " with nothing in it");
-	if (o->size && at != o->size)
+	if (end && at != end)
 		cannot(o, " that is cut: it has %s of its %s bytes",
 		    num_grouped(at), num_grouped(o->size));
-	o->size = at;
 	free(bytes);
 	buf_free(&why);
+	return at;
+}
+
+static void
+take_output(struct opening *o, struct engine *e, const char *const args[])
+{
+	o->size = take_range(o, e, args, 0, o->size);
+	if (o->size == 0)
+		cannot(o, " with nothing in it");
 }
 
 static void
@@ -895,6 +1106,92 @@ make_ewf(struct opening *o)
 	take_output(o, &e, args);
 	engine_end(&e);
 	free(first);
+}
+
+/*
+ * All of it as ranges of a page, as affcat reads it.  Asked for everything at
+ * once, it prints zeros for what was not read, and leaves out pages that are
+ * not there.
+ */
+static void
+take_pages(struct opening *o)
+{
+	enum { RANGES = 8192 };
+	uint64_t at = 0, end;
+	char range[64];
+	struct engine e;
+	int i;
+
+	while (at < o->size) {
+		struct words args = WORDS_INIT;
+
+		words_add(&args, "-q");
+		for (i = 0, end = at; i < RANGES && end < o->size; i++) {
+			uint64_t n = o->size - end < o->page ? o->size - end :
+			    o->page;
+
+			snprintf(range, sizeof range, "%llu:%llu",
+			    (unsigned long long)end, (unsigned long long)n);
+			words_add(&args, "-r");
+			words_add(&args, range);
+			end += n;
+		}
+		words_add(&args, "/in/image.aff");
+		engine_for(o, &e, "affcat");
+		take_range(o, &e, (const char *const *)args.word, at, end);
+		engine_end(&e);
+		words_free(args.word);
+		at = end;
+	}
+}
+
+/* Its pages have no checksums: the sum of all of it tells. */
+static void
+make_aff(struct opening *o)
+{
+	static const struct {
+		const char *name;
+		const EVP_MD *(*type)(void);
+	} sums[] = { { "sha256", EVP_sha256 }, { "sha1", EVP_sha1 },
+		{ "md5", EVP_md5 } };
+	unsigned char have[EVP_MAX_MD_SIZE];
+	struct buf want = BUF_INIT;
+	unsigned int len;
+	size_t i;
+
+	for (i = 0; i < sizeof sums / sizeof sums[0] && !o->sum; i++) {
+		buf_free(&want);
+		want = aff_segment(o, sums[i].name);
+		if (want.len != (size_t)EVP_MD_size(sums[i].type()))
+			continue;
+		o->sum = EVP_MD_CTX_new();
+		if (!o->sum || !EVP_DigestInit_ex(o->sum, sums[i].type(), NULL))
+			cannot(o, ", and its sum cannot be computed");
+	}
+	take_pages(o);
+	if (!o->sum)
+		warn("%s has no hash of its contents: whether it is whole "
+		    "cannot be told", quoted(o->path));
+	else if (!EVP_DigestFinal_ex(o->sum, have, &len) ||
+	    (memcmp(have, want.data, len) && !o->lost_count))
+		cannot(o, " that is damaged: the hash that is stored in it "
+		    "is not that of its contents");
+	EVP_MD_CTX_free(o->sum);
+	o->sum = NULL;
+	buf_free(&want);
+}
+
+static void
+prepare_header(struct opening *o)
+{
+	int fd = open_part(o, &o->parts[0]);
+	const char *wrong;
+
+	wrong = container_header(fd, o->parts[0].size, &o->skip, &o->size);
+	close(fd);
+	if (wrong)
+		cannot(o, ", and %s", wrong);
+	o->needs = o->size;
 }
 
 static void
@@ -1042,6 +1339,26 @@ make_sectors(struct opening *o)
 }
 
 static void
+make_headed(struct opening *o)
+{
+	char *bytes = xmalloc(CHUNK);
+	int fd = open_part(o, &o->parts[0]);
+	uint64_t at;
+	size_t n;
+
+	for (at = 0; at < o->size; at += n) {
+		n = o->size - at < CHUNK ? (size_t)(o->size - at) : CHUNK;
+		if (pread_full(fd, bytes, n, (off_t)(o->skip + at)) !=
+		    (ssize_t)n)
+			cannot(o, ", and it could not be read in full");
+		put(o, bytes, n, at);
+		keep_going(o, at);
+	}
+	close(fd);
+	free(bytes);
+}
+
+static void
 make_joined(struct opening *o)
 {
 	char *bytes = xmalloc(CHUNK);
@@ -1123,6 +1440,10 @@ make_raw(struct opening *o, struct run_container *c)
 		make_qemu(o);
 	else if (o->kind->engine == CONTAINER_EWF)
 		make_ewf(o);
+	else if (o->kind->engine == CONTAINER_AFF)
+		make_aff(o);
+	else if (o->kind->engine == CONTAINER_HEADER)
+		make_headed(o);
 	else if (o->kind->engine == CONTAINER_SECTORS)
 		make_sectors(o);
 	else
@@ -1133,6 +1454,7 @@ make_raw(struct opening *o, struct run_container *c)
 	    0600 | (o->parts[0].st.st_mode & 0044)) < 0 || fsync(o->fd) < 0)
 		die_errno("could not write the raw image of %s: %m",
 		    quoted(o->path));
+	write_map(o);
 	if (!parts_unchanged(o))
 		cannot(o, " that changed while it was read");
 	refuse_nested(o);
@@ -1432,6 +1754,10 @@ run_container_open(struct run_container *c, const char *operand, PGconn *db,
 		prepare_qemu(&o);
 	else if (o.kind && o.kind->engine == CONTAINER_EWF)
 		prepare_ewf(&o);
+	else if (o.kind && o.kind->engine == CONTAINER_AFF)
+		prepare_aff(&o);
+	else if (o.kind && o.kind->engine == CONTAINER_HEADER)
+		prepare_header(&o);
 	else if (o.kind && o.kind->engine == CONTAINER_SECTORS)
 		prepare_sectors(&o);
 	else if (o.kind)
@@ -1469,10 +1795,29 @@ same_bytes(const char *a, const char *b)
 	return same;
 }
 
+/*
+ * Before its image has its name: nobody may take zeros for what it was.  An
+ * image that is there already keeps its own map.
+ */
+static void
+give_map_name(const struct run_container *c, const char *final)
+{
+	char *map = image_map(c->raw), *name = image_map(final);
+
+	if (access(final, F_OK) == 0)
+		unlink(map);
+	else if (rename(map, name) < 0 && errno != ENOENT)
+		die_errno("could not name the map of %s: %m", quoted(c->path));
+	free(map);
+	free(name);
+}
+
 static void
 give_name(struct run_container *c, const struct run_medium *m)
 {
 	char *final = medium_image(m->hash);
+
+	give_map_name(c, final);
 
 	if (renameat2(AT_FDCWD, c->raw, AT_FDCWD, final,
 	    RENAME_NOREPLACE) < 0) {
