@@ -528,9 +528,9 @@ headed() {
 	for f in a.ipf:IPF a.dms:xdms a.isz:ISZ a.hfe:HFE a.td0:TeleDisk \
 		a.imd:ImageDisk a.msa:MSA a.cdi:DiscJuggler a.uif:MagicISO \
 		a.d88:D88 a.Ex01:E01 a.L01:ewfexport a.wim:wimtools \
-		a.pc:partclone a.7z:unpack a.rar:unpack a.bin:bchunk; do
+		a.pc:partclone a.7z:unpack a.rar:unpack a.bin:cue; do
 		refused "$T/c/${f%:*}" "${f#*:}"
-		[ "$f" != a.bin:bchunk ] || continue
+		[ "$f" != a.bin:cue ] || continue
 		expect 1 ntt-identify "$T/c/${f%:*}"
 		has "$stderr" "${f#*:}"
 	done

@@ -31,6 +31,7 @@
 #include "image/container.h"
 #include "image/content_probe.h"
 #include "sql/statements.h"
+#include "disc.h"
 #include "engine.h"
 
 enum {
@@ -79,6 +80,8 @@ struct opening {
 	} *lost;
 	size_t lost_count;
 	uint64_t skip;		/* bytes of a header */
+	struct disc disc;
+	int only_data;		/* nothing tells which tracks it has */
 	/* of AFF */
 	EVP_MD_CTX *sum;
 	uint64_t page;
@@ -1256,86 +1259,219 @@ make_qemu(struct opening *o)
 	free(opts);
 }
 
-/* ---- sectors of a CD ---- */
+/* ---- CDs ---- */
 
-enum { CD_DATA = 2048, CD_HEADER = 16, CD_SUBHEADER = 8 };
-
-/* Where its 2,048 bytes of data begin; 0: it has others. */
-static size_t
-sector_data(const unsigned char *sector)
+/* Names on a CD are of systems that do not tell A from a. */
+static struct part *
+find_in_any_case(struct opening *o, const char *name)
 {
-	enum { MODE = 15, SUBMODE = 18, FORM_2 = 0x20 };
-	static const unsigned char sync[12] = { 0, 255, 255, 255, 255, 255,
-		255, 255, 255, 255, 255, 0 };
+	struct part *p = find_part(o, name, NULL);
+	char *dir = directory_of(o->path);
+	const struct dirent *e;
+	DIR *d = p ? NULL : opendir(dir);
 
-	if (memcmp(sector, sync, sizeof sync))
-		return 0;
-	if (sector[MODE] == 1)
-		return CD_HEADER;
-	return sector[MODE] == 2 && !(sector[SUBMODE] & FORM_2) ?
-	    CD_HEADER + CD_SUBHEADER : 0;
+	while (d && !p && (e = readdir(d)))
+		if (!strcasecmp(e->d_name, name))
+			p = find_part(o, e->d_name, NULL);
+	if (d)
+		closedir(d);
+	free(dir);
+	return p;
+}
+
+/* The file of this name but with that ending, NULL: it is not there. */
+static struct part *
+find_companion(struct opening *o, const char *ending)
+{
+	const char *base = base_of(o->path), *dot = strrchr(base, '.');
+	char *name = xasprintf("%.*s.%s", dot ? (int)(dot - base) : 0, base,
+	    ending);
+	struct part *p = dot ? find_in_any_case(o, name) : NULL;
+
+	free(name);
+	return p;
+}
+
+/* Text of a part, or a Nero image's list of tracks at its end. */
+static char *
+read_sheet(const struct opening *o, const struct part *p, uint64_t from,
+    size_t *len)
+{
+	char *text = xmalloc(TEXT_MAX);
+	int fd = open_part(o, p);
+	ssize_t n = pread_full(fd, text, TEXT_MAX, (off_t)from);
+
+	close(fd);
+	*len = n < 0 ? 0 : (size_t)n;
+	return text;
+}
+
+static uint64_t
+nrg_list(const struct opening *o)
+{
+	unsigned char end[12];
+	uint64_t size = o->parts[0].size;
+	int fd = open_part(o, &o->parts[0]);
+	ssize_t n = pread_full(fd, end, sizeof end, (off_t)(size - 12));
+
+	close(fd);
+	if (n != sizeof end)
+		return size;
+	return !memcmp(end, "NER5", 4) ? be_number(end + 4, 8) :
+	    be32(end + 8);
+}
+
+/* Which part a file of the tracks is. */
+static size_t
+part_of_file(struct opening *o, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < o->count; i++)
+		if (!strcasecmp(base_of(o->parts[i].path), name))
+			return i;
+	if (!find_in_any_case(o, name))
+		cannot(o, " whose part %s is not there", quoted(name));
+	return o->count - 1;
+}
+
+/* The part with the tracks is beside the one that describes them. */
+static void
+open_tracks(struct opening *o, const size_t parts[])
+{
+	struct disc *d = &o->disc;
+	int *fds = xcalloc(d->tracks.files, sizeof *fds);
+	uint64_t *sizes = xcalloc(d->tracks.files, sizeof *sizes);
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < d->tracks.files; i++) {
+		fds[i] = open_part(o, &o->parts[parts[i]]);
+		sizes[i] = o->parts[parts[i]].size;
+	}
+	d->fds = fds;
+	if (tracks_end(&d->tracks, sizes, &why) < 0 ||
+	    disc_plan(d, &why) < 0)
+		cannot(o, ", and %s", why);
+	o->size = d->size;
+	o->needs = d->bytes;
+	free(sizes);
+}
+
+static void
+prepare_disc(struct opening *o)
+{
+	const char *name = o->kind->name, *why = NULL;
+	struct tracks *t = &o->disc.tracks;
+	size_t parts[TRACK_FILES] = { 0 }, len, i;
+	int is_nrg = !strcmp(name, "nrg");
+	char *text = read_sheet(o, &o->parts[0], is_nrg ? nrg_list(o) : 0,
+	    &len);
+
+	if (is_nrg)
+		tracks_of_nrg(t, (unsigned char *)text, len, &why);
+	else if (!strcmp(name, "ccd"))
+		tracks_of_ccd(t, text, len, &why);
+	else
+		tracks_of_cue(t, text, len, &why);
+	free(text);
+	if (why)
+		cannot(o, ", and %s", why);
+	if (!strcmp(name, "ccd") && !find_companion(o, "img"))
+		cannot(o, " whose .img is not beside it");
+	if (!strcmp(name, "ccd"))
+		parts[0] = o->count - 1;
+	for (i = 0; i < t->files && !strcmp(name, "cue"); i++)
+		parts[i] = part_of_file(o, t->file[i]);
+	if (!strcmp(name, "ccd"))
+		find_companion(o, "sub");
+	open_tracks(o, parts);
+}
+
+/* What the sheet beside it says, if it is one of this file. */
+static int
+sheet_of_sectors(struct opening *o)
+{
+	struct tracks *t = &o->disc.tracks;
+	size_t parts[TRACK_FILES] = { 0 }, len, i;
+	const char *why, *base = base_of(o->path);
+	struct part *p = find_companion(o, "cue");
+	char *text;
+	int ours = 0;
+
+	if (p) {
+		text = read_sheet(o, p, 0, &len);
+		if (tracks_of_cue(t, text, len, &why) == 0)
+			for (i = 0; i < t->files; i++)
+				ours |= !strcasecmp(t->file[i], base);
+		free(text);
+		for (i = 0; i < t->files && ours; i++)
+			parts[i] = part_of_file(o, t->file[i]);
+	}
+	if (!ours && (p = find_companion(o, "ccd"))) {
+		text = read_sheet(o, p, 0, &len);
+		ours = tracks_of_ccd(t, text, len, &why) == 0;
+		free(text);
+	}
+	if (ours)
+		open_tracks(o, parts);
+	return ours;
 }
 
 /* What describes it lies beside it, and is archived with it. */
 static void
 prepare_sectors(struct opening *o)
 {
-	static const char *const endings[] = { "cue", "CUE", "ccd", "CCD",
-		"sub", "SUB", "mds", "MDS" };
-	const char *base = base_of(o->path), *dot = strrchr(base, '.');
-	size_t i;
+	static const size_t first = 0;
 	int fd = open_part(o, &o->parts[0]);
 	unsigned int sector = container_sector(fd, o->parts[0].size);
+	struct tracks *t = &o->disc.tracks;
 
 	close(fd);
+	o->only_data = !sheet_of_sectors(o);
+	find_companion(o, "sub");
+	find_companion(o, "mds");
+	if (!o->only_data)
+		return;
 	if (o->parts[0].size % sector)
 		cannot(o, " that is cut: its last sector is not whole");
-	o->size = o->needs = o->parts[0].size / sector * CD_DATA;
-	for (i = 0; dot && i < sizeof endings / sizeof endings[0]; i++) {
-		char *name = xasprintf("%.*s.%s", (int)(dot - base), base,
-		    endings[i]);
-
-		find_part(o, name, NULL);
-		free(name);
-	}
+	memset(t, 0, sizeof *t);
+	t->files = t->count = 1;
+	t->track[0] = (struct track){ .number = 1, .sector = sector,
+		.raw = 1 };
+	open_tracks(o, &first);
 }
 
 static void
-make_sectors(struct opening *o)
+put_disc(void *arg, const char *bytes, size_t len, uint64_t at)
 {
-	enum { SECTORS = 512 };
-	int fd = open_part(o, &o->parts[0]);
-	unsigned int sector = container_sector(fd, o->parts[0].size);
-	unsigned char *raw = xmalloc((size_t)SECTORS * sector);
-	char *data = xmalloc((size_t)SECTORS * CD_DATA);
-	uint64_t from = 0, at = 0;
-	ssize_t n;
+	put(arg, bytes, len, at);
+	keep_going(arg, at);
+}
 
-	while ((n = pread_full(fd, raw, (size_t)SECTORS * sector,
-	    (off_t)from)) > 0) {
-		size_t count = (size_t)n / sector, i;
+static void
+other_sector(void *arg, uint64_t at, uint64_t sector)
+{
+	struct opening *o = arg;
 
-		for (i = 0; i < count; i++) {
-			size_t begin = sector_data(raw + i * sector);
+	if (o->only_data)
+		cannot(o, " that has other sectors than those of one data "
+		    "track (sector %llu): %s", (unsigned long long)sector,
+		    o->kind->way);
+	lose(o, at, DISC_SECTOR);
+}
 
-			if (!begin)
-				cannot(o, " that has other sectors than those "
-				    "of one data track (sector %llu): %s",
-				    (unsigned long long)(from / sector + i),
-				    o->kind->way);
-			memcpy(data + i * CD_DATA, raw + i * sector + begin,
-			    CD_DATA);
-		}
-		put(o, data, count * CD_DATA, at);
-		at += count * CD_DATA;
-		from += (uint64_t)n;
-		keep_going(o, at);
-	}
-	close(fd);
-	if (n < 0 || at != o->size)
-		cannot(o, ", and it could not be read in full");
-	free(data);
-	free(raw);
+static void
+make_disc(struct opening *o)
+{
+	struct disc_out out = { put_disc, other_sector, o };
+	size_t i;
+
+	if (disc_write(&o->disc, &out) < 0)
+		cannot(o, ", and it could not be read in full: %s",
+		    strerror(errno));
+	for (i = 0; i < o->disc.tracks.files; i++)
+		close(o->disc.fds[i]);
 }
 
 static void
@@ -1444,8 +1580,9 @@ make_raw(struct opening *o, struct run_container *c)
 		make_aff(o);
 	else if (o->kind->engine == CONTAINER_HEADER)
 		make_headed(o);
-	else if (o->kind->engine == CONTAINER_SECTORS)
-		make_sectors(o);
+	else if (o->kind->engine == CONTAINER_SECTORS ||
+	    o->kind->engine == CONTAINER_DISC)
+		make_disc(o);
 	else
 		make_filter(o);
 	progress_stop();
@@ -1760,6 +1897,8 @@ run_container_open(struct run_container *c, const char *operand, PGconn *db,
 		prepare_header(&o);
 	else if (o.kind && o.kind->engine == CONTAINER_SECTORS)
 		prepare_sectors(&o);
+	else if (o.kind && o.kind->engine == CONTAINER_DISC)
+		prepare_disc(&o);
 	else if (o.kind)
 		need_engine(&o, o.kind->option);
 	if (!again)

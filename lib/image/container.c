@@ -62,19 +62,18 @@ static const struct container kinds[] = {
 	{ "zip", "a zip archive", CONTAINER_NOT_OPENED, NULL, NULL, by_hand },
 	{ "7z", "a 7z archive", CONTAINER_NOT_OPENED, NULL, NULL, by_hand },
 	{ "rar", "a rar archive", CONTAINER_NOT_OPENED, NULL, NULL, by_hand },
-	{ "nrg", "a Nero (NRG) image", CONTAINER_NOT_OPENED, NULL, NULL,
-		"convert it with nrg2iso (package nrg2iso)" },
+	{ "nrg", "a Nero (NRG) image", CONTAINER_DISC, NULL, NULL, NULL },
 	{ "cd-sectors", "a CD image of raw sectors (BIN, MDF, IMG)",
-		CONTAINER_SECTORS, NULL, NULL, "convert it with bchunk or "
-		"iat (packages of the same names)" },
+		CONTAINER_SECTORS, NULL, NULL, "give the .cue or .ccd that "
+		"describes its tracks, or convert it with iat (package iat)"
+		},
 	{ "mds", "an MDS file", CONTAINER_NOT_OPENED, NULL, NULL,
 		"give the .mdf beside it, converted with iat (package iat)" },
-	{ "ccd", "a CCD file", CONTAINER_NOT_OPENED, NULL, NULL,
-		"give the .img beside it, converted with ccd2iso (package "
-		"ccd2iso)" },
-	{ "cue", "a CUE file", CONTAINER_NOT_OPENED, NULL, NULL,
-		"give the .bin it names, converted with bchunk (package "
-		"bchunk)" },
+	{ "ccd", "a CloneCD image (CCD)", CONTAINER_DISC, NULL, NULL, NULL },
+	{ "cue", "a cue sheet", CONTAINER_DISC, NULL, NULL, NULL },
+	{ "toc", "the description of a CD for cdrdao", CONTAINER_NOT_OPENED,
+		NULL, NULL, "convert it with toc2cue (package cdrdao), and "
+		"give the .cue" },
 	{ "cdi", "a DiscJuggler image", CONTAINER_NOT_OPENED, NULL, NULL,
 		"convert it with iat (package iat)" },
 	{ "b5t", "the description of a BlindWrite image",
@@ -175,7 +174,9 @@ static const struct {
 	M("rar", "Rar!\x1a\x07"),
 	M("mds", "MEDIA DESCRIPTOR"),
 	M("ccd", "[CloneCD]"),
-	M("cue", "FILE \""),
+	M("toc", "CD_DA\n"),
+	M("toc", "CD_ROM\n"),
+	M("toc", "CD_ROM_XA\n"),
 	M("chd", "MComprHD"),
 	M("b5t", "BWT5 STREAM SIGN"),
 	M("daa", "DAA\0\0\0\0\0"),
@@ -336,6 +337,42 @@ nrg(const struct file *f)
 		if (has_at(f, at, pieces[i], 4))
 			return "nrg";
 	return NULL;
+}
+
+/*
+ * Lines that begin with words of cue sheets, and one of them FILE.  The last
+ * line of the head may be cut.
+ */
+static const char *
+cue(const struct file *f)
+{
+	static const char *const words[] = { "FILE", "REM", "CATALOG",
+		"CDTEXTFILE", "PERFORMER", "SONGWRITER", "TITLE", "TRACK",
+		"FLAGS", "ISRC", "INDEX", "PREGAP", "POSTGAP" };
+	const unsigned char *at = f->head, *end = at + f->head_len, *stop;
+	int found = 0;
+	size_t i, len;
+
+	if (f->size > 1 << 20)
+		return NULL;
+	if (begins(f, "\xef\xbb\xbf", 3))
+		at += 3;
+	for (; (stop = memchr(at, '\n', (size_t)(end - at))); at = stop + 1) {
+		while (at < stop && (*at == ' ' || *at == '\t' || *at == '\r'))
+			at++;
+		if (at == stop)
+			continue;
+		for (i = 0; i < sizeof words / sizeof words[0]; i++) {
+			len = strlen(words[i]);
+			if ((size_t)(stop - at) > len && at[len] <= ' ' &&
+			    !strncasecmp((const char *)at, words[i], len))
+				break;
+		}
+		if (i == sizeof words / sizeof words[0])
+			return NULL;
+		found |= i == 0;
+	}
+	return found ? "cue" : NULL;
 }
 
 /* Two sectors with the pattern that a drive looks for. */
@@ -603,7 +640,7 @@ container_probe(int fd, uint64_t size)
 {
 	static const char *(*const tests[])(const struct file *) = {
 		plain_magic, vhd, vmdk, vdi, compressed, zip, dmg, nrg,
-		cd_sectors, ghost, floppy, with_header, behind
+		cd_sectors, cue, ghost, floppy, with_header, behind
 	};
 	struct file f = { .fd = fd, .size = size };
 	const char *name = NULL;
