@@ -318,28 +318,97 @@ medium() {
 	refused "$T/c/top.vmdk" "is a VMDK image"
 }
 
-# A differencing VHD of a parent "parent.vhd", as Windows makes them.
+# differencing_vhd FILE PARENT RAW: what differs from PARENT, a VHD that is the
+# beginning of RAW; as Windows makes them, with a block of 512 KiB for them
 differencing_vhd() {
-	qemu-img create -q -f vpc -o subformat=dynamic "$1" 16M
-	python3 - "$1" <<-'END'
+	python3 - "$@" <<-'END'
 	import struct, sys
-	f = open(sys.argv[1], 'r+b')
-	b = bytearray(f.read())
-	for at in 0, len(b) - 512:
-	    b[at + 60:at + 64] = struct.pack('>I', 4)
-	    b[at + 64:at + 68] = bytes(4)
-	    s = ~sum(b[at:at + 512]) & 0xffffffff
-	    b[at + 64:at + 68] = struct.pack('>I', s)
-	name = 'parent.vhd'.encode('utf-16-be')
-	b[512 + 64:512 + 64 + len(name)] = name
-	f.seek(0)
-	f.write(b)
+	out, parent, raw = sys.argv[1:]
+	new = open(raw, 'rb').read()
+	with open(parent, 'rb') as f:
+	    f.seek(-512, 2)
+	    footer = bytearray(f.read())
+	old = open(parent + '.raw', 'rb').read().ljust(len(new), b'\0')
+	BLOCK, n = 1 << 19, len(new) // (1 << 19)
+	def summed(b, at):
+	    b[at:at + 4] = bytes(4)
+	    b[at:at + 4] = struct.pack('>I', ~sum(b) & 0xffffffff)
+	    return bytes(b)
+	ident = bytes(footer[68:84])
+	footer[16:24] = struct.pack('>Q', 512)
+	footer[48:56] = struct.pack('>Q', len(new))
+	footer[60:64] = struct.pack('>I', 4)
+	footer[68:84] = bytes(range(16)) if ident != bytes(range(16)) else b'x' * 16
+	footer = summed(footer, 64)
+	head = bytearray(b'cxsparse'.ljust(1024, b'\0'))
+	struct.pack_into('>QQIII', head, 8, 2**64 - 1, 1536, 0x10000, n, BLOCK)
+	head[40:56] = ident
+	name = ('C:\\disks\\' + parent.split('/')[-1].upper()).encode('utf-16-be')
+	head[64:64 + len(name)] = name
+	table, blocks = [], b''
+	at = (1536 + 4 * n + 511) // 512
+	for i in range(n):
+	    bits, a, b = 0, old[i * BLOCK:], new[i * BLOCK:(i + 1) * BLOCK]
+	    data = bytearray(b'\x99' * BLOCK)	# nobody may read that
+	    for s in range(0, BLOCK, 512):
+	        if a[s:s + 512] != b[s:s + 512]:
+	            bits |= 1 << (1023 - s // 512)
+	            data[s:s + 512] = b[s:s + 512]
+	    table.append(at + len(blocks) // 512 if bits else 0xffffffff)
+	    if bits:
+	        blocks += bits.to_bytes(128, 'big').ljust(512, b'\0') + data
+	t = b''.join(struct.pack('>I', e) for e in table)
+	with open(out, 'wb') as f:
+	    f.write(footer + summed(head, 36) + t.ljust(at * 512 - 1536, b'\xff')
+	        + blocks + footer)
 	END
 }
 
-@test "a differencing VHD is refused, and named with its parent" {
-	differencing_vhd "$T/c/x.vhd"
-	refused "$T/c/x.vhd" "a differencing VHD image of \"parent.vhd\""
+@test "a differencing VHD needs its own parent beside it" {
+	need_loop
+	raw_image
+	local f size
+	cd "$T/c"
+	# the parent, its child, and the child of that
+	cp "$T/raw.img" base.vhd.raw
+	qemu-img convert -O vpc -o subformat=dynamic,force_size base.vhd.raw \
+		base.vhd
+	head -c 900000 /dev/urandom >"$T/tree/new"
+	debugfs -w -R "write $T/tree/new new" "$T/raw.img" 2>"$T/said"
+	cp "$T/raw.img" one.vhd.raw
+	differencing_vhd one.vhd base.vhd one.vhd.raw
+	seq 2000 >"$T/tree/newer"
+	debugfs -w -R "write $T/tree/newer newer" "$T/raw.img" 2>"$T/said"
+	differencing_vhd two.vhd one.vhd "$T/raw.img"
+	rm ./*.raw
+	# not there, another one, cut, damaged
+	mv base.vhd "$T/base"
+	refused "$T/c/two.vhd" "needs its parent \"BASE.VHD\", which is not beside"
+	qemu-img create -q -f vpc -o subformat=dynamic,force_size base.vhd 16M
+	refused "$T/c/two.vhd" "needs another parent than \"$T/c/base.vhd\""
+	size=$(stat -c %s "$T/base")
+	head -c $((size - 70000)) "$T/base" >base.vhd
+	refused "$T/c/two.vhd" "base.vhd\" is a file that is cut"
+	printf x >base.vhd
+	refused "$T/c/two.vhd" "the sum of its footer is not right"
+	cp "$T/base" base.vhd
+	cp two.vhd whole
+	flip_bit two.vhd 700
+	refused "$T/c/two.vhd" "the sum of its header is not right"
+	head -c 300000 whole >two.vhd
+	refused "$T/c/two.vhd" "a differencing VHD image that is cut"
+	# the footer at its end is lost, and not the copy
+	head -c -512 whole >two.vhd
+	expect 0 open_image "$T/c/two.vhd"
+	f=$(medium)
+	[ "$f" = "$(ntt-identify --full "$T/raw.img")" ]
+	same_contents "$f"
+	ntt-archiver --extract "$f" two.vhd.part1 | cmp - two.vhd
+	ntt-archiver --extract "$f" base.vhd.part3 | cmp - base.vhd
+	# a fixed parent
+	forget
+	qemu-img convert -O vpc -o subformat=fixed,force_size "$T/base" base.vhd
+	refused "$T/c/two.vhd" "needs another parent"
 }
 
 # sectors [MODE]: standard input as sectors of 2,352 bytes, as in a .bin; 3 of

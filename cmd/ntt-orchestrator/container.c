@@ -33,6 +33,7 @@
 #include "sql/statements.h"
 #include "disc.h"
 #include "engine.h"
+#include "vhd.h"
 
 enum {
 	CHAIN = 16,		/* parents of parents */
@@ -80,6 +81,7 @@ struct opening {
 	} *lost;
 	size_t lost_count;
 	uint64_t skip;		/* bytes of a header */
+	struct vhd *vhd;	/* depth of them */
 	struct disc disc;
 	int only_data;		/* nothing tells which tracks it has */
 	/* of AFF */
@@ -179,6 +181,24 @@ find_part(struct opening *o, const char *name, const char *as)
 	if (at >= 0)
 		close(at);
 	free(path);
+	free(dir);
+	return p;
+}
+
+/* Names inside of it are of systems that do not tell A from a. */
+static struct part *
+find_in_any_case(struct opening *o, const char *name)
+{
+	struct part *p = find_part(o, name, NULL);
+	char *dir = directory_of(o->path);
+	const struct dirent *e;
+	DIR *d = p ? NULL : opendir(dir);
+
+	while (d && !p && (e = readdir(d)))
+		if (!strcasecmp(e->d_name, name))
+			p = find_part(o, e->d_name, NULL);
+	if (d)
+		closedir(d);
 	free(dir);
 	return p;
 }
@@ -1259,25 +1279,71 @@ make_qemu(struct opening *o)
 	free(opts);
 }
 
-/* ---- CDs ---- */
+/* ---- differencing VHD ---- */
 
-/* Names on a CD are of systems that do not tell A from a. */
-static struct part *
-find_in_any_case(struct opening *o, const char *name)
+static void
+prepare_vhd(struct opening *o)
 {
-	struct part *p = find_part(o, name, NULL);
-	char *dir = directory_of(o->path);
-	const struct dirent *e;
-	DIR *d = p ? NULL : opendir(dir);
+	struct vhd *v;
+	const char *why;
+	struct part *p;
+	size_t i;
 
-	while (d && !p && (e = readdir(d)))
-		if (!strcasecmp(e->d_name, name))
-			p = find_part(o, e->d_name, NULL);
-	if (d)
-		closedir(d);
-	free(dir);
-	return p;
+	o->vhd = xcalloc(CHAIN, sizeof *o->vhd);
+	for (i = 0; ; i++) {
+		v = &o->vhd[i];
+		if (vhd_open(v, open_part(o, &o->parts[i]), o->parts[i].size,
+		    &why) < 0 && i > 0)
+			cannot(o, " whose parent %s is a file%s",
+			    quoted(o->parts[i].path), why);
+		else if (why)
+			cannot(o, "%s", why);
+		if (i > 0 && memcmp(v->id, v[-1].parent_id, VHD_ID))
+			cannot(o, " that needs another parent than %s, which "
+			    "has the name of it", quoted(o->parts[i].path));
+		if (v->size != o->vhd[0].size)
+			cannot(o, " whose parent %s is not as large as "
+			    "itself", quoted(o->parts[i].path));
+		o->needs += v->type == VHD_FIXED ? v->size : v->allocated;
+		if (v->type != VHD_DIFFERENCING)
+			break;
+		if (i + 1 == CHAIN)
+			cannot(o, " with more than %d parents", CHAIN - 1);
+		p = *v->parent ? find_in_any_case(o, v->parent) : NULL;
+		if (!p)
+			cannot(o, " that needs its parent %s, which is not "
+			    "beside it", quoted(v->parent));
+	}
+	o->depth = i + 1;
+	o->size = o->vhd[0].size;
+	if (o->needs > o->size)
+		o->needs = o->size;
 }
+
+static void
+make_vhd(struct opening *o)
+{
+	char *bytes = xmalloc(CHUNK);
+	uint64_t at;
+	size_t n, i;
+
+	for (at = 0; at < o->size; at += n) {
+		n = o->size - at < CHUNK ? (size_t)(o->size - at) : CHUNK;
+		if (vhd_read(o->vhd, o->depth, bytes, n, at) < 0)
+			cannot(o, ", and it could not be read in full");
+		put(o, bytes, n, at);
+		keep_going(o, at);
+	}
+	for (i = 0; i < o->depth; i++) {
+		close(o->vhd[i].fd);
+		vhd_close(&o->vhd[i]);
+	}
+	free(o->vhd);
+	o->vhd = NULL;
+	free(bytes);
+}
+
+/* ---- CDs ---- */
 
 /* The file of this name but with that ending, NULL: it is not there. */
 static struct part *
@@ -1580,6 +1646,8 @@ make_raw(struct opening *o, struct run_container *c)
 		make_aff(o);
 	else if (o->kind->engine == CONTAINER_HEADER)
 		make_headed(o);
+	else if (o->kind->engine == CONTAINER_VHD)
+		make_vhd(o);
 	else if (o->kind->engine == CONTAINER_SECTORS ||
 	    o->kind->engine == CONTAINER_DISC)
 		make_disc(o);
@@ -1776,56 +1844,6 @@ is_known(struct run_container *c, PGconn *db, int again)
 	return known;
 }
 
-/* The name of its parent, from the header that its footer leads to. */
-static char *
-vhd_parent(const struct opening *o)
-{
-	enum { FOOTER_OFFSET = 16, NAME = 64, UNITS = 256 };
-	unsigned char at[8], name[2 * UNITS];
-	int fd = open_part(o, &o->parts[0]);
-	struct buf b = BUF_INIT;
-	uint64_t header = 0;
-	size_t i;
-
-	if (pread_full(fd, at, sizeof at, FOOTER_OFFSET) == sizeof at)
-		for (i = 0; i < sizeof at; i++)
-			header = header << 8 | at[i];
-	if (header > o->parts[0].size || pread_full(fd, name, sizeof name,
-	    (off_t)(header + NAME)) != sizeof name)
-		memset(name, 0, sizeof name);
-	close(fd);
-	for (i = 0; i < UNITS; i++) {
-		unsigned int c = (unsigned int)name[2 * i] << 8 |
-		    name[2 * i + 1];
-
-		if (c == 0)
-			break;
-		/* in UTF-8, but for what needs a pair */
-		if (c < 0x80)
-			buf_printf(&b, "%c", (int)c);
-		else if (c < 0x800)
-			buf_printf(&b, "%c%c", (int)(0xc0 | c >> 6),
-			    (int)(0x80 | (c & 0x3f)));
-		else
-			buf_printf(&b, "%c%c%c", (int)(0xe0 | c >> 12),
-			    (int)(0x80 | (c >> 6 & 0x3f)),
-			    (int)(0x80 | (c & 0x3f)));
-	}
-	return buf_detach(&b);
-}
-
-static void __attribute__((noreturn))
-cannot_be_opened(const struct opening *o)
-{
-	char *parent;
-
-	if (strcmp(o->kind->name, "vhd-differencing"))
-		cannot(o, ": %s", o->kind->way);
-	parent = vhd_parent(o);
-	cannot(o, " of %s: %s", *parent ? quoted(parent) : "a parent",
-	    o->kind->way);
-}
-
 /* An image that has its medium's name is what it is. */
 static int
 is_of_a_medium(const char *path)
@@ -1876,7 +1894,7 @@ run_container_open(struct run_container *c, const char *operand, PGconn *db,
 		return 0;
 	}
 	if (o.kind && o.kind->engine == CONTAINER_NOT_OPENED)
-		cannot_be_opened(&o);
+		cannot(&o, ": %s", o.kind->way);
 	c->text = o.kind ? o.kind->text : "an image in parts";
 	c->key = key_of(&st);
 	if (is_known(c, db, again))
@@ -1895,6 +1913,8 @@ run_container_open(struct run_container *c, const char *operand, PGconn *db,
 		prepare_aff(&o);
 	else if (o.kind && o.kind->engine == CONTAINER_HEADER)
 		prepare_header(&o);
+	else if (o.kind && o.kind->engine == CONTAINER_VHD)
+		prepare_vhd(&o);
 	else if (o.kind && o.kind->engine == CONTAINER_SECTORS)
 		prepare_sectors(&o);
 	else if (o.kind && o.kind->engine == CONTAINER_DISC)

@@ -23,8 +23,7 @@ static const struct container kinds[] = {
 	{ "vhd", "a dynamic VHD image", CONTAINER_QEMU, "vpc", "qemu-utils",
 		NULL },
 	{ "vhd-differencing", "a differencing VHD image",
-		CONTAINER_NOT_OPENED, NULL, NULL, "merge it with its parent "
-		"first (VBoxManage clonemedium, or Hyper-V)" },
+		CONTAINER_VHD, NULL, NULL, NULL },
 	{ "vhdx", "a VHDX image", CONTAINER_QEMU, "vhdx", "qemu-utils", NULL },
 	{ "vdi", "a VDI image", CONTAINER_QEMU, "vdi", "qemu-utils", NULL },
 	{ "vmdk", "a VMDK image", CONTAINER_QEMU, "vmdk", "qemu-utils", NULL },

@@ -27,6 +27,7 @@ enum container_engine {
 	CONTAINER_AFF,
 	CONTAINER_HEADER,	/* raw, behind a header: container_header() */
 	CONTAINER_SECTORS,	/* of a CD: NTT does it, "way" where it cannot */
+	CONTAINER_VHD,		/* differencing: NTT does it */
 	CONTAINER_DISC,		/* tracks of a CD, or what describes them */
 	CONTAINER_FILTER	/* "option" -dc decompresses it */
 };
