@@ -30,9 +30,12 @@
 #include "hash/blake3_hex.h"
 #include "image/container.h"
 #include "image/content_probe.h"
+#include "image/layout.h"
+#include "image/mapfile.h"
 #include "sql/statements.h"
 #include "disc.h"
 #include "engine.h"
+#include "luks.h"
 #include "vhd.h"
 
 enum {
@@ -64,6 +67,7 @@ struct part {
 struct opening {
 	const struct container *kind;	/* NULL: parts of a raw image */
 	const char *path;
+	const char *key_file;	/* of encrypted volumes; NULL: none */
 	struct part *parts;
 	size_t count;
 	struct {
@@ -94,6 +98,7 @@ struct opening {
 /* ---- giving up ---- */
 
 static char *unfinished;
+static const char *unfinished_header;
 static pid_t maker;
 
 static void
@@ -104,6 +109,8 @@ remove_unfinished(void)
 	if (!unfinished || maker != getpid())
 		return;
 	unlink(unfinished);
+	if (unfinished_header)
+		unlink(unfinished_header);
 	map = image_map(unfinished);
 	unlink(map);
 	free(map);
@@ -1627,6 +1634,188 @@ parts_unchanged(const struct opening *o)
 	return 1;
 }
 
+/* ---- encrypted volumes ---- */
+
+static const char *
+cryptsetup(void)
+{
+	static const char *const places[] = { "/usr/sbin/cryptsetup",
+		"/sbin/cryptsetup", "/usr/bin/cryptsetup" };
+	size_t i;
+
+	for (i = 0; i < sizeof places / sizeof places[0]; i++)
+		if (access(places[i], X_OK) == 0)
+			return places[i];
+	return NULL;
+}
+
+/* What it prints of a file that has the volume's header. */
+static int
+dump_luks(const struct opening *o, const char *header, int with_key,
+    struct buf *out, struct buf *why)
+{
+	static char as_volume[] = "volume", as_key[] = "key";
+	struct engine_file files[] = { { xstrdup(header), as_volume },
+		{ xstrdup(o->key_file), as_key } };
+	const char *const plain[] = { "luksDump", "--disable-locks",
+		"/in/volume", NULL };
+	const char *const key[] = { "luksDump", "-q", "--disable-locks",
+		"--dump-volume-key", "--key-file", "/in/key", "/in/volume",
+		NULL };
+	struct engine e = { .program = cryptsetup(), .files = files,
+		.count = 2, .most = TEXT_MAX, .seconds = 600, .errors = -1 };
+	int status = engine_capture(&e, with_key ? key : plain, out,
+	    TEXT_MAX, 10 * LOOK_MS, why);
+
+	buf_puts(out, "");
+	free(files[0].path);
+	free(files[1].path);
+	return status;
+}
+
+/* The beginning of a volume, which has its keys, as a file of its size. */
+static void
+copy_header(const struct opening *o, const struct volume *v,
+    const char *path)
+{
+	enum { KEYS = 160 << 20 };
+	char *bytes = xmalloc(CHUNK);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW, 0600);
+	uint64_t at;
+	ssize_t n;
+
+	if (fd < 0 || ftruncate(fd, (off_t)v->length) < 0)
+		die_errno("could not write %s: %m", quoted(path));
+	for (at = 0; at < v->length && at < KEYS; at += (uint64_t)n) {
+		n = pread_full(o->fd, bytes, v->length - at < CHUNK ?
+		    (size_t)(v->length - at) : CHUNK, (off_t)(v->data + at));
+		if (n <= 0 || (!is_zero(bytes, (size_t)n) &&
+		    pwrite(fd, bytes, (size_t)n, (off_t)at) != n))
+			die_errno("could not write %s: %m", quoted(path));
+	}
+	close(fd);
+	free(bytes);
+}
+
+/* The data takes the place of the volume, from its first byte on. */
+static void
+decrypt(const struct opening *o, const struct volume *v,
+    const struct luks *l)
+{
+	uint64_t size = (v->length - l->payload) / l->sector * l->sector, at;
+	char *bytes = xmalloc(CHUNK);
+	size_t n;
+
+	for (at = 0; at < size; at += n) {
+		n = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
+		if (pread_full(o->fd, bytes, n, (off_t)(v->data + l->payload +
+		    at)) != (ssize_t)n || luks_decrypt(l, bytes, n, at) < 0 ||
+		    pwrite(o->fd, bytes, n, (off_t)(v->data + at)) !=
+		    (ssize_t)n)
+			cannot(o, " that could not be decrypted: %s",
+			    strerror(errno));
+		keep_going(o, at);
+	}
+	if (fallocate(o->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+	    (off_t)(v->data + size), (off_t)(v->length - size)) < 0)
+		die_errno("could not write the raw image of %s: %m",
+		    quoted(o->path));
+	free(bytes);
+}
+
+static void
+open_volume(struct opening *o, const struct volume *v)
+{
+	char *path = xasprintf("%s.header", o->temporary);
+	struct buf dump = BUF_INIT, key = BUF_INIT, why = BUF_INIT;
+	const char *wrong;
+	struct luks l;
+	int status;
+
+	copy_header(o, v, path);
+	unfinished_header = path;
+	status = dump_luks(o, path, 0, &dump, &why);
+	if (status == EXIT_DONE) {
+		buf_reset(&why);
+		status = dump_luks(o, path, 1, &key, &why);
+	}
+	unlink(path);
+	unfinished_header = NULL;
+	if (status != EXIT_DONE)
+		cannot(o, ", and %s does not open volume %u: %s",
+		    quoted(o->key_file), v->num, why.len ? why.data :
+		    "cryptsetup does not say why");
+	if (luks_parse(&l, dump.data, key.data, &wrong) < 0)
+		cannot(o, ", and %s (volume %u)", wrong, v->num);
+	if (l.payload >= v->length)
+		cannot(o, ", and volume %u is cut", v->num);
+	say("%s: volume %u is decrypted", quoted(o->path), v->num);
+	decrypt(o, v, &l);
+	if (v->num == 0 && v->data == 0)
+		o->size = (v->length - l.payload) / l.sector * l.sector;
+	explicit_bzero(&l, sizeof l);
+	explicit_bzero(key.data, key.len);
+	buf_free(&dump);
+	buf_free(&key);
+	buf_free(&why);
+	free(path);
+}
+
+static void
+open_volumes(struct opening *o)
+{
+	struct layout *l = xmalloc(sizeof *l);
+	uint32_t i, opened = 0;
+
+	if (!cryptsetup())
+		cannot(o, ": install cryptsetup-bin to open it with a key");
+	if (o->lost_count)
+		cannot(o, " of which not all was read: decrypt it by hand");
+	if (ftruncate(o->fd, (off_t)o->size) < 0 ||
+	    layout_confined(l, o->fd, o->size, NULL, LOOK_MS, NULL) < 0)
+		cannot(o, ", and what is on it cannot be told: %s",
+		    strerror(errno));
+	for (i = 0; i < l->count; i++) {
+		const struct volume *v = &l->volumes[i];
+
+		if (v->pieces || strcmp(v->fstype, "crypto_LUKS")) {
+			if (!strncmp(v->reason, "encrypted: ", 11))
+				warn("volume %u of %s stays closed: %s",
+				    v->num, quoted(o->path), v->reason);
+			continue;
+		}
+		if (v->truncated)
+			cannot(o, ", and volume %u is cut", v->num);
+		open_volume(o, v);
+		opened++;
+	}
+	free(l);
+	if (!opened)
+		cannot(o, ", and no volume of LUKS is on it, which a key "
+		    "would open");
+}
+
+static void
+prepare_encrypted(struct opening *o)
+{
+	char *map = image_map(o->path), *error = NULL;
+	struct mapfile m;
+
+	if (mapfile_load(&m, map, &error) == 0) {
+		if (mapfile_bytes(&m, MAPFILE_RESCUED) < o->parts[0].size)
+			cannot(o, " of which not all was rescued: decrypt it "
+			    "by hand");
+		mapfile_free(&m);
+	}
+	free(error);
+	free(map);
+	o->size = o->parts[0].size;
+	o->needs = (uint64_t)o->parts[0].st.st_blocks * SECTOR;
+	if (o->needs == 0)
+		o->needs = o->size;
+}
+
 static void
 make_raw(struct opening *o, struct run_container *c)
 {
@@ -1644,7 +1833,8 @@ make_raw(struct opening *o, struct run_container *c)
 		make_ewf(o);
 	else if (o->kind->engine == CONTAINER_AFF)
 		make_aff(o);
-	else if (o->kind->engine == CONTAINER_HEADER)
+	else if (o->kind->engine == CONTAINER_HEADER ||
+	    o->kind->engine == CONTAINER_KEY)
 		make_headed(o);
 	else if (o->kind->engine == CONTAINER_VHD)
 		make_vhd(o);
@@ -1653,6 +1843,8 @@ make_raw(struct opening *o, struct run_container *c)
 		make_disc(o);
 	else
 		make_filter(o);
+	if (o->key_file)
+		open_volumes(o);
 	progress_stop();
 	/* for whom the container is */
 	if (ftruncate(o->fd, (off_t)o->size) < 0 || fchmod(o->fd,
@@ -1803,14 +1995,15 @@ describe(struct run_container *c, const struct opening *o)
 	c->json = buf_detach(&b);
 }
 
+/* It is another one with its volumes open. */
 static char *
-key_of(const struct stat *st)
+key_of(const struct stat *st, int open)
 {
-	return xasprintf("%llu:%llu:%lld:%lld.%09ld:%lld.%09ld",
+	return xasprintf("%llu:%llu:%lld:%lld.%09ld:%lld.%09ld%s",
 	    (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
 	    (long long)st->st_size, (long long)st->st_mtim.tv_sec,
 	    st->st_mtim.tv_nsec, (long long)st->st_ctim.tv_sec,
-	    st->st_ctim.tv_nsec);
+	    st->st_ctim.tv_nsec, open ? ":open" : "");
 }
 
 /* Opened before: its raw image is there still, or is needed no more. */
@@ -1860,10 +2053,10 @@ is_of_a_medium(const char *path)
 }
 
 int
-run_container_open(struct run_container *c, const char *operand, PGconn *db,
-    int again, int plan)
+run_container_open(struct run_container *c, const char *operand,
+    const char *key_file, PGconn *db, int again, int plan)
 {
-	struct opening o = { .fd = -1 };
+	struct opening o = { .fd = -1, .key_file = key_file };
 	struct stat st;
 	int fd = open(operand, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
 
@@ -1889,14 +2082,17 @@ run_container_open(struct run_container *c, const char *operand, PGconn *db,
 	if (is_of_a_medium(c->path))
 		o.kind = NULL;
 	add_part(&o, c->path, ".0", &st);
-	if (!o.kind && (is_of_a_medium(c->path) || !find_split(&o))) {
+	if (!o.kind && (is_of_a_medium(c->path) || !find_split(&o)) &&
+	    key_file) {
+		o.kind = container_named("encrypted");
+	} else if (!o.kind && o.count == 1) {
 		run_container_free(c);
 		return 0;
 	}
 	if (o.kind && o.kind->engine == CONTAINER_NOT_OPENED)
 		cannot(&o, ": %s", o.kind->way);
 	c->text = o.kind ? o.kind->text : "an image in parts";
-	c->key = key_of(&st);
+	c->key = key_of(&st, key_file != NULL);
 	if (is_known(c, db, again))
 		return 1;
 	if (plan) {
@@ -1915,6 +2111,8 @@ run_container_open(struct run_container *c, const char *operand, PGconn *db,
 		prepare_header(&o);
 	else if (o.kind && o.kind->engine == CONTAINER_VHD)
 		prepare_vhd(&o);
+	else if (o.kind && o.kind->engine == CONTAINER_KEY)
+		prepare_encrypted(&o);
 	else if (o.kind && o.kind->engine == CONTAINER_SECTORS)
 		prepare_sectors(&o);
 	else if (o.kind && o.kind->engine == CONTAINER_DISC)

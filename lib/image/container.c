@@ -58,6 +58,9 @@ static const struct container kinds[] = {
 	{ "lzop", "an lzop archive", CONTAINER_FILTER, "lzop", "lzop", NULL },
 	{ "compress", "a compress (.Z) archive", CONTAINER_FILTER, "gzip",
 		"gzip", NULL },
+	/* only where a key is given */
+	{ "encrypted", "an image with encrypted volumes", CONTAINER_KEY, NULL,
+		"cryptsetup-bin", NULL },
 	{ "zip", "a zip archive", CONTAINER_NOT_OPENED, NULL, NULL, by_hand },
 	{ "7z", "a 7z archive", CONTAINER_NOT_OPENED, NULL, NULL, by_hand },
 	{ "rar", "a rar archive", CONTAINER_NOT_OPENED, NULL, NULL, by_hand },

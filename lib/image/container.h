@@ -28,6 +28,7 @@ enum container_engine {
 	CONTAINER_HEADER,	/* raw, behind a header: container_header() */
 	CONTAINER_SECTORS,	/* of a CD: NTT does it, "way" where it cannot */
 	CONTAINER_VHD,		/* differencing: NTT does it */
+	CONTAINER_KEY,		/* raw, with volumes that a key opens */
 	CONTAINER_DISC,		/* tracks of a CD, or what describes them */
 	CONTAINER_FILTER	/* "option" -dc decompresses it */
 };
