@@ -260,6 +260,59 @@ medium() {
 	[ -z "$(ls -A "$NTT_HOME/img")" ]
 }
 
+@test "parts in the wrong order" {
+	need_loop
+	need ewfacquire ewf-tools
+	raw_image 20
+	head -c 12000000 /dev/urandom | dd of="$T/raw.img" bs=1M seek=8 \
+		conv=notrunc status=none
+	split -b 6M -a 3 --numeric-suffixes=1 "$T/raw.img" "$T/c/x."
+	mv "$T/c/x.001" "$T/y"; mv "$T/c/x.003" "$T/c/x.001"
+	mv "$T/y" "$T/c/x.003"
+	refused "$T/c/x.001" "in parts in the wrong order: \"x.003\" begins as"
+	refused "$T/c/x.003" "in parts in the wrong order: \"x.003\" begins as"
+	# those of an E01 have numbers
+	ewfacquire -u -q -f encase6 -t "$T/c/x" -S 2MiB "$T/raw.img" >/dev/null
+	mv "$T/c/x.E02" "$T/y"; mv "$T/c/x.E03" "$T/c/x.E02"
+	mv "$T/y" "$T/c/x.E03"
+	expect 0 open_image "$T/c/x.E01" --stop-after register
+	[ "$(medium)" = "$(ntt-identify --full "$T/raw.img")" ]
+}
+
+@test "an E01 whose stored hash is not that of its contents" {
+	need ewfacquire ewf-tools
+	raw_image
+	ewfacquire -u -q -f encase6 -t "$T/c/x" "$T/raw.img" >/dev/null
+	# with checksums of its own that are right
+	python3 - "$T/c/x.E01" <<-'END'
+	import struct, sys, zlib
+	b = bytearray(open(sys.argv[1], 'rb').read())
+	for name, size in (b'hash', 32), (b'digest', 76):
+	    at = b.rfind(name + bytes(4))
+	    if at >= 0:
+	        at += 76
+	        b[at] ^= 1
+	        struct.pack_into('<I', b, at + size, zlib.adler32(b[at:at + size]))
+	open(sys.argv[1], 'wb').write(b)
+	END
+	refused "$T/c/x.E01" "is damaged: \"ewfverify"
+}
+
+@test "a dynamic VHD without its first or its last sector" {
+	need_loop
+	raw_image
+	qemu-img convert -O vpc -o subformat=dynamic,force_size "$T/raw.img" \
+		"$T/a.vhd"
+	cp "$T/a.vhd" "$T/c/first.vhd"
+	dd if=/dev/zero of="$T/c/first.vhd" bs=512 count=1 conv=notrunc \
+		status=none
+	head -c -512 "$T/a.vhd" >"$T/c/last.vhd"
+	expect 0 open_image "$T/c/first.vhd"
+	same_contents "$(medium)"
+	expect 2 open_image "$T/c/last.vhd"
+	[ "$(medium)" = "$(ntt-identify --full "$T/raw.img")" ]
+}
+
 @test "an image in parts is joined, and a missing part is named" {
 	need_loop
 	raw_image 20

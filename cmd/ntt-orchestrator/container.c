@@ -1923,6 +1923,27 @@ begins_a_disk(const struct opening *o, const char *name)
 	return yes;
 }
 
+/* Another part than the first begins as a disk does, and the first does not. */
+static void
+refuse_wrong_order(const struct opening *o, int stem, unsigned int last)
+{
+	const char *base = base_of(o->path);
+	char *first = xasprintf("%.*s001", stem, base), *name;
+	unsigned int i;
+
+	for (i = 2; i <= last && is_beside(o, first) &&
+	    !begins_a_disk(o, first); i++) {
+		name = xasprintf("%.*s%03u", stem, base, i);
+		if (begins_a_disk(o, name))
+			cannot(o, " in parts in the wrong order: %s begins as "
+			    "a disk does, and %s does not (if they are no "
+			    "parts, give it another name)", quoted(name),
+			    quoted(first));
+		free(name);
+	}
+	free(first);
+}
+
 /*
  * Files of one name and numbers from 001 on, all as large as the first but for
  * the last.  Disks that somebody numbered begin as disks do, and floppies are
@@ -1938,6 +1959,7 @@ find_split(struct opening *o)
 
 	if (number == 0 || o->parts[0].size < SPLIT_LEAST)
 		return 0;
+	refuse_wrong_order(o, stem, last_number(o));
 	name = xasprintf("%.*s002", stem, base);
 	if (begins_a_disk(o, number > 1 ? base : name)) {
 		free(name);

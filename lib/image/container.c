@@ -24,6 +24,9 @@ static const struct container kinds[] = {
 		NULL },
 	{ "vhd-differencing", "a differencing VHD image",
 		CONTAINER_VHD, NULL, NULL, NULL },
+	/* qemu-img needs the copy of its footer there */
+	{ "vhd-footer", "a dynamic VHD image without its first sector",
+		CONTAINER_VHD, NULL, NULL, NULL },
 	{ "vhdx", "a VHDX image", CONTAINER_QEMU, "vhdx", "qemu-utils", NULL },
 	{ "vdi", "a VDI image", CONTAINER_QEMU, "vdi", "qemu-utils", NULL },
 	{ "vmdk", "a VMDK image", CONTAINER_QEMU, "vmdk", "qemu-utils", NULL },
@@ -271,7 +274,7 @@ vhd(const struct file *f)
 		return NULL;
 	if (!has_at(f, be_number(f->tail + 16, 8), "cxsparse", 8))
 		return NULL;
-	return type == VHD_DYNAMIC ? "vhd" : "vhd-differencing";
+	return type == VHD_DYNAMIC ? "vhd-footer" : "vhd-differencing";
 }
 
 uint64_t
