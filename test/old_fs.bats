@@ -373,6 +373,13 @@ adf() {
 	read_whole q.img
 }
 
+@test "System V, as Unix of the eighties had it" {
+	head -c 40000 /dev/urandom >tree/long	# more blocks than an inode names
+	python3 "$BATS_TEST_DIRNAME/tools/oldfs.py" sysv tree i.img
+	read_whole i.img
+	[ "$(sql "SELECT fs_type FROM medium WHERE medium_hash = '$M'")" = sysv ]
+}
+
 @test "UFS2, with its superblock where kernels look for it" {
 	need makefs makefs
 	# makefs has it at byte 8192, and the first file then lies at 65536
