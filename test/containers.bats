@@ -4,6 +4,7 @@
 # opened, and archived as they were given.
 
 load lib
+load devices
 
 setup() {
 	isolate
@@ -17,7 +18,7 @@ setup() {
 teardown() {
 	mountpoint -q "$NTT_HOME"/mnt/* 2>/dev/null && umount "$NTT_HOME"/mnt/*
 	mountpoint -q "$T/small" 2>/dev/null && umount "$T/small"
-	detach_loops
+	end_devices
 	return 0
 }
 
@@ -231,6 +232,87 @@ medium() {
 	ntt-archiver --extract "$hash" x.E02.part2 | cmp - "$T/c/x.E02"
 }
 
+@test "what was not read when an E01 was made is lost, and no zeros" {
+	need_loop
+	need ewfacquire ewf-tools
+	raw_image
+	cat "$T/raw.img" >"$T/src"
+	cd "$T"
+	# a file's contents
+	local at
+	at=$(grep -abo 'file 3 line 400' src | head -n 1)
+	at=$((${at%%:*} / 65536 * 65536))
+	bad_disk eio $at 512
+	ewfacquire -u -q -r 0 -g 1 -f encase6 -t "$T/c/x" "$dev" >/dev/null
+	expect 3 open_image "$T/c/x.E01"
+	M=$(medium)
+	[ "$(sql 'SELECT health FROM medium')" = incomplete ]
+	expect 0 ntt-recover-failed list-damaged -m "$M"
+	has "$output" f3
+	for f in f1 f2 f4 f5 f6 noise; do
+		! has "$output" "$f" || return 1
+		cmp "$T/tree/$f" "$NTT_HOME/archived/$M/$f"
+	done
+	# what was lost is archived with the container when somebody says so
+	ntt-archiver -q --allow-failures "$M"
+	ntt-archiver --extract "$M" map | grep ' -$'
+	ntt-archiver --extract "$M" x.E01.part1 | cmp - "$T/c/x.E01"
+	[ -z "$(ls -A "$NTT_HOME/img")" ]
+}
+
+@test "parts in the wrong order" {
+	need_loop
+	need ewfacquire ewf-tools
+	raw_image 20
+	head -c 12000000 /dev/urandom | dd of="$T/raw.img" bs=1M seek=8 \
+		conv=notrunc status=none
+	split -b 6M -a 3 --numeric-suffixes=1 "$T/raw.img" "$T/c/x."
+	mv "$T/c/x.001" "$T/y"; mv "$T/c/x.003" "$T/c/x.001"
+	mv "$T/y" "$T/c/x.003"
+	refused "$T/c/x.001" "in parts in the wrong order: \"x.003\" begins as"
+	refused "$T/c/x.003" "in parts in the wrong order: \"x.003\" begins as"
+	# those of an E01 have numbers
+	ewfacquire -u -q -f encase6 -t "$T/c/x" -S 2MiB "$T/raw.img" >/dev/null
+	mv "$T/c/x.E02" "$T/y"; mv "$T/c/x.E03" "$T/c/x.E02"
+	mv "$T/y" "$T/c/x.E03"
+	expect 0 open_image "$T/c/x.E01" --stop-after register
+	[ "$(medium)" = "$(ntt-identify --full "$T/raw.img")" ]
+}
+
+@test "an E01 whose stored hash is not that of its contents" {
+	need ewfacquire ewf-tools
+	raw_image
+	ewfacquire -u -q -f encase6 -t "$T/c/x" "$T/raw.img" >/dev/null
+	# with checksums of its own that are right
+	python3 - "$T/c/x.E01" <<-'END'
+	import struct, sys, zlib
+	b = bytearray(open(sys.argv[1], 'rb').read())
+	for name, size in (b'hash', 32), (b'digest', 76):
+	    at = b.rfind(name + bytes(4))
+	    if at >= 0:
+	        at += 76
+	        b[at] ^= 1
+	        struct.pack_into('<I', b, at + size, zlib.adler32(b[at:at + size]))
+	open(sys.argv[1], 'wb').write(b)
+	END
+	refused "$T/c/x.E01" "is damaged: \"ewfverify"
+}
+
+@test "a dynamic VHD without its first or its last sector" {
+	need_loop
+	raw_image
+	qemu-img convert -O vpc -o subformat=dynamic,force_size "$T/raw.img" \
+		"$T/a.vhd"
+	cp "$T/a.vhd" "$T/c/first.vhd"
+	dd if=/dev/zero of="$T/c/first.vhd" bs=512 count=1 conv=notrunc \
+		status=none
+	head -c -512 "$T/a.vhd" >"$T/c/last.vhd"
+	expect 0 open_image "$T/c/first.vhd"
+	same_contents "$(medium)"
+	expect 2 open_image "$T/c/last.vhd"
+	[ "$(medium)" = "$(ntt-identify --full "$T/raw.img")" ]
+}
+
 @test "an image in parts is joined, and a missing part is named" {
 	need_loop
 	raw_image 20
@@ -289,28 +371,97 @@ medium() {
 	refused "$T/c/top.vmdk" "is a VMDK image"
 }
 
-# A differencing VHD of a parent "parent.vhd", as Windows makes them.
+# differencing_vhd FILE PARENT RAW: what differs from PARENT, a VHD that is the
+# beginning of RAW; as Windows makes them, with a block of 512 KiB for them
 differencing_vhd() {
-	qemu-img create -q -f vpc -o subformat=dynamic "$1" 16M
-	python3 - "$1" <<-'END'
+	python3 - "$@" <<-'END'
 	import struct, sys
-	f = open(sys.argv[1], 'r+b')
-	b = bytearray(f.read())
-	for at in 0, len(b) - 512:
-	    b[at + 60:at + 64] = struct.pack('>I', 4)
-	    b[at + 64:at + 68] = bytes(4)
-	    s = ~sum(b[at:at + 512]) & 0xffffffff
-	    b[at + 64:at + 68] = struct.pack('>I', s)
-	name = 'parent.vhd'.encode('utf-16-be')
-	b[512 + 64:512 + 64 + len(name)] = name
-	f.seek(0)
-	f.write(b)
+	out, parent, raw = sys.argv[1:]
+	new = open(raw, 'rb').read()
+	with open(parent, 'rb') as f:
+	    f.seek(-512, 2)
+	    footer = bytearray(f.read())
+	old = open(parent + '.raw', 'rb').read().ljust(len(new), b'\0')
+	BLOCK, n = 1 << 19, len(new) // (1 << 19)
+	def summed(b, at):
+	    b[at:at + 4] = bytes(4)
+	    b[at:at + 4] = struct.pack('>I', ~sum(b) & 0xffffffff)
+	    return bytes(b)
+	ident = bytes(footer[68:84])
+	footer[16:24] = struct.pack('>Q', 512)
+	footer[48:56] = struct.pack('>Q', len(new))
+	footer[60:64] = struct.pack('>I', 4)
+	footer[68:84] = bytes(range(16)) if ident != bytes(range(16)) else b'x' * 16
+	footer = summed(footer, 64)
+	head = bytearray(b'cxsparse'.ljust(1024, b'\0'))
+	struct.pack_into('>QQIII', head, 8, 2**64 - 1, 1536, 0x10000, n, BLOCK)
+	head[40:56] = ident
+	name = ('C:\\disks\\' + parent.split('/')[-1].upper()).encode('utf-16-be')
+	head[64:64 + len(name)] = name
+	table, blocks = [], b''
+	at = (1536 + 4 * n + 511) // 512
+	for i in range(n):
+	    bits, a, b = 0, old[i * BLOCK:], new[i * BLOCK:(i + 1) * BLOCK]
+	    data = bytearray(b'\x99' * BLOCK)	# nobody may read that
+	    for s in range(0, BLOCK, 512):
+	        if a[s:s + 512] != b[s:s + 512]:
+	            bits |= 1 << (1023 - s // 512)
+	            data[s:s + 512] = b[s:s + 512]
+	    table.append(at + len(blocks) // 512 if bits else 0xffffffff)
+	    if bits:
+	        blocks += bits.to_bytes(128, 'big').ljust(512, b'\0') + data
+	t = b''.join(struct.pack('>I', e) for e in table)
+	with open(out, 'wb') as f:
+	    f.write(footer + summed(head, 36) + t.ljust(at * 512 - 1536, b'\xff')
+	        + blocks + footer)
 	END
 }
 
-@test "a differencing VHD is refused, and named with its parent" {
-	differencing_vhd "$T/c/x.vhd"
-	refused "$T/c/x.vhd" "a differencing VHD image of \"parent.vhd\""
+@test "a differencing VHD needs its own parent beside it" {
+	need_loop
+	raw_image
+	local f size
+	cd "$T/c"
+	# the parent, its child, and the child of that
+	cp "$T/raw.img" base.vhd.raw
+	qemu-img convert -O vpc -o subformat=dynamic,force_size base.vhd.raw \
+		base.vhd
+	head -c 900000 /dev/urandom >"$T/tree/new"
+	debugfs -w -R "write $T/tree/new new" "$T/raw.img" 2>"$T/said"
+	cp "$T/raw.img" one.vhd.raw
+	differencing_vhd one.vhd base.vhd one.vhd.raw
+	seq 2000 >"$T/tree/newer"
+	debugfs -w -R "write $T/tree/newer newer" "$T/raw.img" 2>"$T/said"
+	differencing_vhd two.vhd one.vhd "$T/raw.img"
+	rm ./*.raw
+	# not there, another one, cut, damaged
+	mv base.vhd "$T/base"
+	refused "$T/c/two.vhd" "needs its parent \"BASE.VHD\", which is not beside"
+	qemu-img create -q -f vpc -o subformat=dynamic,force_size base.vhd 16M
+	refused "$T/c/two.vhd" "needs another parent than \"$T/c/base.vhd\""
+	size=$(stat -c %s "$T/base")
+	head -c $((size - 70000)) "$T/base" >base.vhd
+	refused "$T/c/two.vhd" "base.vhd\" is a file that is cut"
+	printf x >base.vhd
+	refused "$T/c/two.vhd" "the sum of its footer is not right"
+	cp "$T/base" base.vhd
+	cp two.vhd whole
+	flip_bit two.vhd 700
+	refused "$T/c/two.vhd" "the sum of its header is not right"
+	head -c 300000 whole >two.vhd
+	refused "$T/c/two.vhd" "a differencing VHD image that is cut"
+	# the footer at its end is lost, and not the copy
+	head -c -512 whole >two.vhd
+	expect 0 open_image "$T/c/two.vhd"
+	f=$(medium)
+	[ "$f" = "$(ntt-identify --full "$T/raw.img")" ]
+	same_contents "$f"
+	ntt-archiver --extract "$f" two.vhd.part1 | cmp - two.vhd
+	ntt-archiver --extract "$f" base.vhd.part3 | cmp - base.vhd
+	# a fixed parent
+	forget
+	qemu-img convert -O vpc -o subformat=fixed,force_size "$T/base" base.vhd
+	refused "$T/c/two.vhd" "needs another parent"
 }
 
 # sectors [MODE]: standard input as sectors of 2,352 bytes, as in a .bin; 3 of
@@ -352,11 +503,142 @@ while True:
 	expect 2 open_image "$T/raw.iso"
 }
 
+# aff IMAGE FILE [BAD]: in the format of afflib, pages of 1 MiB; sector BAD was
+# not read
+aff() {
+	python3 - "$@" <<-'END'
+	import hashlib, struct, sys, zlib
+	raw, out = open(sys.argv[1], 'rb').read(), open(sys.argv[2], 'wb')
+	flag = b'BAD SECTOR\0'.ljust(512, b'\x07')
+	image = bytearray(raw)
+	if len(sys.argv) > 3:
+	    at = int(sys.argv[3]) * 512
+	    image[at:at + 512] = flag
+	def segment(name, arg, data):
+	    out.write(struct.pack('>4sIII', b'AFF\0', len(name), len(data), arg)
+	        + name + data + struct.pack('>4sI', b'ATT\0',
+	        24 + len(name) + len(data)))
+	out.write(b'AFF10\r\n\0')
+	segment(b'badflag', 0, flag)
+	segment(b'pagesize', 1 << 20, b'')
+	segment(b'imagesize', 2, struct.pack('>II', len(raw), 0))
+	for i in range(0, len(raw), 1 << 20):
+	    segment(b'page%d' % (i >> 20), 1, zlib.compress(image[i:i + (1 << 20)]))
+	segment(b'md5', 0, hashlib.md5(raw).digest())
+	END
+}
+
+@test "an AFF is opened, and its hash and its pages are checked" {
+	need_loop
+	need affcat afflib-tools
+	raw_image
+	local size
+	cp "$T/raw.img" "$T/raw.raw"
+	(cd "$T" && affconvert -q -o c/tools.aff raw.raw >/dev/null)
+	aff "$T/raw.img" "$T/c/a.aff"
+	size=$(stat -c %s "$T/c/a.aff")
+	# the stored hash, behind which there are 8 bytes
+	cp "$T/c/a.aff" "$T/c/b.aff"
+	flip_bit "$T/c/b.aff" $((size - 20))
+	refused "$T/c/b.aff" "hash that is stored in it is not that of its"
+	# a page
+	cp "$T/c/a.aff" "$T/c/b.aff"
+	flip_bit "$T/c/b.aff" 60000
+	refused "$T/c/b.aff" "an AFF image that is"
+	head -c $((size / 2)) "$T/c/a.aff" >"$T/c/b.aff"
+	refused "$T/c/b.aff" "an AFF image"
+	# a page that is not there: the name of it is that of none
+	sed 's/page3/pagex/' "$T/c/a.aff" >"$T/c/b.aff"
+	refused "$T/c/b.aff" "that is cut"
+	expect 0 open_image "$T/c/a.aff"
+	[ "$(medium)" = "$(ntt-identify --full "$T/raw.img")" ]
+	same_contents "$(medium)"
+	ntt-archiver --extract "$(medium)" a.aff.part1 | cmp - "$T/c/a.aff"
+	expect 2 open_image "$T/c/tools.aff"
+	# sectors that were not read
+	forget
+	at=$(grep -abo 'file 3 line 400' "$T/raw.img" | head -n 1)
+	aff "$T/raw.img" "$T/c/c.aff" $((${at%%:*} / 512))
+	expect 3 open_image "$T/c/c.aff"
+	expect 0 ntt-recover-failed list-damaged -m "$(medium)"
+	has "$output" f3
+	cmp "$T/tree/f4" "$NTT_HOME/archived/$(medium)/f4"
+}
+
+# headed KIND IMAGE FILE: the header of old emulators and programs
+headed() {
+	python3 - "$@" <<-'END'
+	import struct, sys
+	kind, raw = sys.argv[1], open(sys.argv[2], 'rb').read()
+	n = len(raw)
+	if kind == 'hdi':
+	    h = struct.pack('<8I', 0, 0, 4096, n, 512, 32, 4, n // 65536).ljust(4096, b'\0')
+	elif kind == 'nhd':
+	    h = (b'T98HDDIMAGE.R0'.ljust(272, b'\0') + struct.pack('<IIHHH', 512,
+	        n // 65536, 4, 32, 512)).ljust(512, b'\0')
+	elif kind == '2img':
+	    h = struct.pack('<4s4sHHIIIII', b'2IMG', b'NTT!', 64, 1, 1, 0,
+	        n // 512, 64, n).ljust(64, b'\0')
+	else:
+	    s = 0
+	    for (w,) in struct.iter_unpack('>H', raw):
+	        s = (s + w) & 0xffffffff
+	        s = s >> 1 | (s & 1) << 31
+	    h = (b'\x05Disk1'.ljust(64, b'\0') + struct.pack('>IIIIBBBB', n, 0, s,
+	        0, 3, 0x22, 1, 0))
+	open(sys.argv[3], 'wb').write(h + raw)
+	END
+}
+
+@test "disks behind the header of another program are opened" {
+	need_loop
+	local kind hash
+	mkdir "$T/tree"
+	seq 30000 >"$T/tree/a"
+	truncate -s 1440K "$T/raw.img"
+	mke2fs -q -F -d "$T/tree" "$T/raw.img"
+	hash=$(ntt-identify "$T/raw.img")
+	for kind in 2img dc42; do
+		headed $kind "$T/raw.img" "$T/c/x.$kind"
+	done
+	cp "$T/c/x.dc42" "$T/c/y"
+	flip_bit "$T/c/y" 70000
+	refused "$T/c/y" "the sum of its bytes is not the one that it has"
+	head -c 900000 "$T/c/x.2img" >"$T/c/y"
+	refused "$T/c/y" "it is cut"
+	expect 0 open_image "$T/c/x.dc42"
+	same_contents "$hash"
+	ntt-archiver --extract "$hash" x.dc42.part1 | cmp - "$T/c/x.dc42"
+	expect 2 open_image "$T/c/x.2img"
+	forget
+	rm -r "$T/tree"
+	raw_image
+	hash=$(ntt-identify "$T/raw.img")
+	for kind in hdi nhd; do
+		headed $kind "$T/raw.img" "$T/c/x.$kind"
+	done
+	expect 0 open_image "$T/c/x.hdi"
+	same_contents "$hash"
+	expect 2 open_image "$T/c/x.nhd"
+}
+
 @test "what cannot be opened is named, with the way, by every program" {
 	local f
 	raw_image
 	cd "$T/c"
-	printf 'AFF10\r\n\0%0600d' 0 >a.aff
+	printf 'CAPS\0\0\0\x0c%0600d' 0 >a.ipf
+	printf 'DMS!%0600d' 0 >a.dms
+	printf 'IsZ!%0600d' 0 >a.isz
+	printf 'HXCPICFE%0600d' 0 >a.hfe
+	printf 'TD\0\0\x15\0\1\0\0\1\x28\0%0600d' 0 >a.td0
+	printf 'IMD 1.18: 01/02/1990 10:00:00\r\nnote\x1a%0600d' 0 >a.imd
+	printf '\x0e\x0f\0\x09\0\1\0\0\0\x4f\x12\0%0600d' 0 >a.msa
+	truncate -s 5000 a.cdi
+	printf '\6\0\0\x80\x64\0\0\0' >>a.cdi
+	truncate -s 5000 a.uif
+	printf 'bbis%060d' 0 >>a.uif
+	{ printf 'x%031d' 0 | tr 0 '\0' | head -c 28; printf '\0\x10\0\0\xb0\2\0\0'; } >a.d88
+	truncate -s 4096 a.d88
 	printf 'EVF2\r\n\x81\0%0600d' 0 >a.Ex01
 	printf 'LVF\x09\r\n\xff\0%0600d' 0 >a.L01
 	printf 'MSWIM\0\0\0%0600d' 0 >a.wim
@@ -365,10 +647,12 @@ while True:
 	printf 'Rar!\x1a\x07\0%0600d' 0 >a.rar
 	sectors 3 <"$T/raw.img" >a.bin
 	head -c 2352 /dev/urandom >>a.bin	# a track of music
-	for f in a.aff:affconvert a.Ex01:E01 a.L01:ewfexport a.wim:wimtools \
-		a.pc:partclone a.7z:unpack a.rar:unpack a.bin:bchunk; do
+	for f in a.ipf:IPF a.dms:xdms a.isz:ISZ a.hfe:HFE a.td0:TeleDisk \
+		a.imd:ImageDisk a.msa:MSA a.cdi:DiscJuggler a.uif:MagicISO \
+		a.d88:D88 a.Ex01:E01 a.L01:ewfexport a.wim:wimtools \
+		a.pc:partclone a.7z:unpack a.rar:unpack a.bin:cue; do
 		refused "$T/c/${f%:*}" "${f#*:}"
-		[ "$f" != a.bin:bchunk ] || continue
+		[ "$f" != a.bin:cue ] || continue
 		expect 1 ntt-identify "$T/c/${f%:*}"
 		has "$stderr" "${f#*:}"
 	done

@@ -559,6 +559,18 @@ not installed: user-mode-linux, ntfs-3g"
 	place luks 0
 	try 1
 	part 0 '"fstype":"crypto_LUKS"' '"status":"unsupported_fs"'
+	# no more than their first sectors
+	truncate -s 1M "$T/v"
+	printf '\xeb\x58\x90-FVE-FS-' | dd of="$T/v" conv=notrunc status=none
+	rm "$T/i.img"; place v 0
+	try 1
+	part 0 '"fstype":"BitLocker"' "encrypted: BitLocker"
+	truncate -s 0 "$T/v"; truncate -s 1M "$T/v"
+	printf '\1\0\x10\0' | dd of="$T/v" bs=1 seek=8 conv=notrunc status=none
+	printf 'CS\1\0' | dd of="$T/v" bs=1 seek=88 conv=notrunc status=none
+	rm "$T/i.img"; place v 0
+	try 1
+	part 0 '"fstype":"FileVault"' "encrypted: FileVault"
 }
 
 @test "a file system larger than its partition" {

@@ -250,6 +250,8 @@ adf() {
 	need mkfs.cramfs util-linux
 	need makefs makefs
 	need mkfs.f2fs f2fs-tools
+	need mksquashfs squashfs-tools
+	need mkfs.erofs erofs-utils
 	local kind
 	genromfs -f romfs.img -d tree
 	mkfs.cramfs tree cramfs.img >/dev/null
@@ -258,7 +260,9 @@ adf() {
 	truncate -s 100M f2fs.img
 	mkfs.f2fs -q f2fs.img >/dev/null
 	sload.f2fs -f tree f2fs.img >/dev/null
-	for kind in romfs cramfs ufs ufs-be f2fs; do
+	mksquashfs tree squashfs.img -quiet -no-progress >/dev/null
+	mkfs.erofs erofs.img tree >/dev/null 2>&1
+	for kind in romfs cramfs ufs ufs-be f2fs squashfs erofs; do
 		echo $kind
 		read_whole $kind.img
 		[ "$(sql "SELECT fs_type FROM medium
@@ -270,6 +274,7 @@ adf() {
 	need mkfs.minix util-linux
 	need mkfs.nilfs2 nilfs-tools
 	need mkfs.jfs jfsutils
+	need mkfs.reiserfs reiserfsprogs
 	local kind
 	mkdir w
 	for kind in 1 2 3; do
@@ -280,6 +285,8 @@ adf() {
 	mkfs.nilfs2 -q w/nilfs2.img
 	truncate -s 16M w/jfs.img
 	mkfs.jfs -q w/jfs.img >/dev/null
+	truncate -s 40M w/reiserfs.img
+	mkfs.reiserfs -q -f w/reiserfs.img >/dev/null 2>&1
 	truncate -s 1M w/bfs.img
 	mkfs.bfs w/bfs.img
 	cp -r tree w
@@ -304,7 +311,7 @@ adf() {
 	done
 	X
 	"$BATS_TEST_DIRNAME/uml" w script
-	for kind in minix1 minix2 minix3 jfs; do
+	for kind in minix1 minix2 minix3 jfs reiserfs; do
 		echo $kind
 		read_whole w/$kind.img
 	done
@@ -332,6 +339,26 @@ adf() {
 	read_whole j.img p1/
 }
 
+@test "a disk of a PC-98: its table has no geometry" {
+	need mkfs.vfat dosfstools
+	need mcopy mtools
+	truncate -s 12M fs
+	mkfs.vfat -S 1024 fs >/dev/null
+	mcopy -s -i fs tree/* ::
+	python3 "$BATS_TEST_DIRNAME/tools/labels.py" pc98 i.img fs
+	read_whole i.img p1/
+	! has "$stderr" "search" || return 1
+	[ "$(sql "SELECT table_type, label, start_bytes FROM medium_partition")" \
+		= "pc98|MS-DOS 3.30|8257536" ]
+	# without a file system there is no geometry, and nothing is invented
+	dd if=/dev/zero of=i.img bs=512 seek=16128 count=20 conv=notrunc \
+		status=none
+	head -c 9 /dev/urandom | dd of=i.img bs=1 seek=9000 conv=notrunc \
+		status=none	# another disk
+	expect 3 ntt-orchestrator --no-archive --sandbox --image i.img
+	! has "$stderr" pc98 || return 1
+}
+
 @test "EFS of IRIX, behind its label, and QNX4" {
 	head -c 150000 /dev/urandom >tree/long
 	python3 "$BATS_TEST_DIRNAME/tools/oldfs.py" efs tree fs
@@ -344,6 +371,13 @@ adf() {
 	python3 "$BATS_TEST_DIRNAME/tools/oldfs.py" qnx4 tree q.img
 	head -c 512 /dev/zero >tree/.bitmap	# a file of its own
 	read_whole q.img
+}
+
+@test "System V, as Unix of the eighties had it" {
+	head -c 40000 /dev/urandom >tree/long	# more blocks than an inode names
+	python3 "$BATS_TEST_DIRNAME/tools/oldfs.py" sysv tree i.img
+	read_whole i.img
+	[ "$(sql "SELECT fs_type FROM medium WHERE medium_hash = '$M'")" = sysv ]
 }
 
 @test "UFS2, with its superblock where kernels look for it" {

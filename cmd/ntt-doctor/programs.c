@@ -25,6 +25,7 @@ static const struct {
 	{ "qemu-img", "qemu-utils", "disks of virtual machines (qcow2, VMDK, "
 		"VDI, VHD) cannot be opened", NOTE },
 	{ "ewfexport", "ewf-tools", "E01 images cannot be opened", NOTE },
+	{ "affcat", "afflib-tools", "AFF images cannot be opened", NOTE },
 	{ "pdftotext", "poppler-utils", "\"ntt-each --text\" leaves PDF out",
 		NOTE },
 	{ "plocate", "plocate", "there is no index of names, so ntt-find reads "

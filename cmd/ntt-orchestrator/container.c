@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +25,18 @@
 #include "base/num.h"
 #include "base/progress.h"
 #include "base/sig.h"
+#include "base/words.h"
 #include "catalogue/db.h"
 #include "hash/blake3_hex.h"
 #include "image/container.h"
 #include "image/content_probe.h"
+#include "image/layout.h"
+#include "image/mapfile.h"
 #include "sql/statements.h"
+#include "disc.h"
 #include "engine.h"
+#include "luks.h"
+#include "vhd.h"
 
 enum {
 	CHAIN = 16,		/* parents of parents */
@@ -40,7 +47,10 @@ enum {
 	LOOK_MS = 60000,
 	STEP_MS = 200,
 	GRACE_MS = 2000,
-	TEXT_MAX = 1 << 20
+	LOST_MOST = 1 << 20,
+	TEXT_MAX = 1 << 20,
+	LIST_MAX = 64 << 20,
+	PAGE_MOST = 256 << 20	/* bytes of a page of AFF */
 };
 
 #define MOST ((uint64_t)64 << 40)	/* of a raw image */
@@ -57,6 +67,7 @@ struct part {
 struct opening {
 	const struct container *kind;	/* NULL: parts of a raw image */
 	const char *path;
+	const char *key_file;	/* of encrypted volumes; NULL: none */
 	struct part *parts;
 	size_t count;
 	struct {
@@ -69,19 +80,40 @@ struct opening {
 	uint64_t needs;		/* bytes of it that are not holes */
 	char *temporary;
 	int fd;			/* of the temporary file */
-	int lock;
+	struct lost {
+		uint64_t pos, size;	/* nobody has read these bytes */
+	} *lost;
+	size_t lost_count;
+	uint64_t skip;		/* bytes of a header */
+	struct vhd *vhd;	/* depth of them */
+	struct disc disc;
+	int only_data;		/* nothing tells which tracks it has */
+	/* of AFF */
+	EVP_MD_CTX *sum;
+	uint64_t page;
+	unsigned char bad[SECTOR];	/* stands for a sector not read */
+	int has_bad;
 };
 
 /* ---- giving up ---- */
 
 static char *unfinished;
+static const char *unfinished_header;
 static pid_t maker;
 
 static void
 remove_unfinished(void)
 {
-	if (unfinished && maker == getpid())
-		unlink(unfinished);
+	char *map;
+
+	if (!unfinished || maker != getpid())
+		return;
+	unlink(unfinished);
+	if (unfinished_header)
+		unlink(unfinished_header);
+	map = image_map(unfinished);
+	unlink(map);
+	free(map);
 }
 
 static void __attribute__((noreturn, format(printf, 2, 3)))
@@ -160,6 +192,24 @@ find_part(struct opening *o, const char *name, const char *as)
 	return p;
 }
 
+/* Names inside of it are of systems that do not tell A from a. */
+static struct part *
+find_in_any_case(struct opening *o, const char *name)
+{
+	struct part *p = find_part(o, name, NULL);
+	char *dir = directory_of(o->path);
+	const struct dirent *e;
+	DIR *d = p ? NULL : opendir(dir);
+
+	while (d && !p && (e = readdir(d)))
+		if (!strcasecmp(e->d_name, name))
+			p = find_part(o, e->d_name, NULL);
+	if (d)
+		closedir(d);
+	free(dir);
+	return p;
+}
+
 /* Is there a file of this name beside it? */
 static int
 is_beside(const struct opening *o, const char *name)
@@ -182,6 +232,70 @@ open_part(const struct opening *o, const struct part *p)
 		cannot(o, ", and %s could not be opened: %s", quoted(p->path),
 		    strerror(errno));
 	return fd;
+}
+
+/* ---- what was not read of the disk, when the container was made ---- */
+
+static void
+lose(struct opening *o, uint64_t pos, uint64_t size)
+{
+	struct lost *last = o->lost_count ? &o->lost[o->lost_count - 1] : NULL;
+
+	if (last && last->pos + last->size == pos) {
+		last->size += size;
+		return;
+	}
+	if (o->lost_count == LOST_MOST)
+		cannot(o, " with more than %d areas that were not read",
+		    LOST_MOST);
+	/* room for 1, 2, 4, 8 … of them */
+	if ((o->lost_count & (o->lost_count - 1)) == 0)
+		o->lost = xrealloc(o->lost, (o->lost_count ?
+		    2 * o->lost_count : 1) * sizeof *o->lost);
+	o->lost[o->lost_count++] = (struct lost){ pos, size };
+}
+
+/* The map that ddrescue would have written, beside the raw image. */
+static void
+write_map(const struct opening *o)
+{
+	char *path = image_map(o->temporary);
+	struct buf b = BUF_INIT;
+	uint64_t at = 0;
+	size_t i;
+	int fd;
+
+	unlink(path);
+	if (o->lost_count == 0) {
+		free(path);
+		return;
+	}
+	buf_printf(&b, "# Mapfile of what is in %s\n0x%llx + 1\n",
+	    quoted(o->path), (unsigned long long)o->size);
+	for (i = 0; i < o->lost_count; i++) {
+		const struct lost *l = &o->lost[i];
+
+		if (l->pos < at || l->pos > o->size ||
+		    l->size > o->size - l->pos)
+			cannot(o, " whose list of read errors makes no sense");
+		if (l->pos > at)
+			buf_printf(&b, "0x%llx 0x%llx +\n",
+			    (unsigned long long)at,
+			    (unsigned long long)(l->pos - at));
+		buf_printf(&b, "0x%llx 0x%llx -\n",
+		    (unsigned long long)l->pos, (unsigned long long)l->size);
+		at = l->pos + l->size;
+	}
+	if (at < o->size)
+		buf_printf(&b, "0x%llx 0x%llx +\n", (unsigned long long)at,
+		    (unsigned long long)(o->size - at));
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || write_all(fd, b.data, b.len) < 0 || fchmod(fd,
+	    0600 | (o->parts[0].st.st_mode & 0044)) < 0 || fsync(fd) < 0 ||
+	    close(fd) < 0)
+		die_errno("could not write %s: %m", quoted(path));
+	buf_free(&b);
+	free(path);
 }
 
 /* ---- the engine ---- */
@@ -662,6 +776,37 @@ ewf_segments(struct opening *o)
 	}
 }
 
+/*
+ * "\tat sector(s): 2048 - 2175 number: 128": what the drive did not give when
+ * the image was made, for which the image has zeros.
+ */
+static void
+ewf_errors(struct opening *o, const char *args[], uint64_t sector)
+{
+	static const char key[] = "at sector(s):";
+	const char *const words[] = { "-e", args[0], NULL };
+	struct buf out = BUF_INIT, why = BUF_INIT;
+	unsigned long long first, last;
+	struct engine e;
+	const char *at;
+
+	engine_for(o, &e, "ewfinfo");
+	if (engine_capture(&e, words, &out, LIST_MAX, LOOK_MS, &why) !=
+	    EXIT_DONE || out.len == LIST_MAX)
+		cannot(o, " that ewfinfo cannot list the read errors of");
+	engine_end(&e);
+	buf_puts(&out, "");
+	for (at = out.data; (at = strstr(at, key)); at += sizeof key - 1) {
+		if (sscanf(at + sizeof key - 1, " %llu - %llu", &first,
+		    &last) != 2 || last < first || sector == 0 ||
+		    last >= o->size / sector)
+			cannot(o, " whose list of read errors makes no sense");
+		lose(o, first * sector, (last - first + 1) * sector);
+	}
+	buf_free(&out);
+	buf_free(&why);
+}
+
 static void
 prepare_ewf(struct opening *o)
 {
@@ -688,6 +833,8 @@ prepare_ewf(struct opening *o)
 	o->size = o->needs = at ? strtoull(at + 1, NULL, 10) : 0;
 	if (o->size == 0 || o->size > MOST)
 		cannot(o, " that does not say how large it is");
+	at = strstr(out.data, "Bytes per sector:");
+	ewf_errors(o, args, at ? strtoull(at + 17, NULL, 10) : 0);
 	/* every checksum of its own, and the hash that was stored */
 	memcpy(words, verify, sizeof words);
 	words[1] = first;
@@ -702,6 +849,76 @@ prepare_ewf(struct opening *o)
 	free(first);
 	buf_free(&out);
 	buf_free(&why);
+}
+
+/* ---- AFF ---- */
+
+/* One of its segments; the caller frees it. */
+static struct buf
+aff_segment(const struct opening *o, const char *name)
+{
+	const char *const args[] = { "-s", name, "/in/image.aff", NULL };
+	struct buf out = BUF_INIT, why = BUF_INIT;
+	struct engine e;
+
+	engine_for(o, &e, "affcat");
+	if (engine_capture(&e, args, &out, TEXT_MAX, LOOK_MS, &why) !=
+	    EXIT_DONE)
+		buf_reset(&out);
+	engine_end(&e);
+	buf_free(&why);
+	return out;
+}
+
+/* Lines like "pagesize<tab>arg:1048576<tab>len:0". */
+static uint64_t
+aff_page_size(const struct opening *o)
+{
+	static const char key[] = "\npagesize\targ:";
+	const char *const args[] = { "-L", "/in/image.aff", NULL };
+	struct buf out = BUF_INIT, why = BUF_INIT;
+	struct engine e;
+	const char *at;
+	uint64_t size;
+
+	engine_for(o, &e, "affcat");
+	buf_puts(&out, "\n");
+	engine_capture(&e, args, &out, LIST_MAX, LOOK_MS, &why);
+	engine_end(&e);
+	buf_puts(&out, "");
+	at = strstr(out.data, key);
+	size = at ? strtoull(at + sizeof key - 1, NULL, 10) : 0;
+	buf_free(&out);
+	buf_free(&why);
+	return size;
+}
+
+static void
+prepare_aff(struct opening *o)
+{
+	struct buf b;
+
+	need_engine(o, "affcat");
+	free(o->parts[0].as);
+	o->parts[0].as = xstrdup("image.aff");
+	/* the lower half comes first */
+	b = aff_segment(o, "imagesize");
+	if (b.len == 8)
+		o->size = o->needs = (uint64_t)be32(b.data + 4) << 32 |
+		    be32(b.data);
+	buf_free(&b);
+	if (o->size == 0 || o->size > MOST)
+		cannot(o, " that does not say how large it is, or is damaged "
+		    "or encrypted");
+	o->page = aff_page_size(o);
+	if (o->page < SECTOR || o->page > PAGE_MOST)
+		cannot(o, " without the size of its pages, or of an unknown "
+		    "kind");
+	b = aff_segment(o, "badflag");
+	o->has_bad = b.len == sizeof o->bad;
+	if (o->has_bad)
+		memcpy(o->bad, b.data, sizeof o->bad);
+	buf_free(&b);
 }
 
 /* ---- the raw image ---- */
@@ -838,17 +1055,31 @@ refuse_nested_early(const struct opening *o, const char *bytes, size_t len)
 		    "directory");
 }
 
-/*
- * What a program prints, of which size bytes are the image (0: all of it).
- */
+/* Sectors that were not read when it was made become zeros. */
 static void
-take_output(struct opening *o, struct engine *e, const char *const args[])
+take_out_bad(struct opening *o, char *bytes, size_t len, uint64_t at)
+{
+	size_t i;
+
+	for (i = 0; i + SECTOR <= len; i += SECTOR)
+		if (!memcmp(bytes + i, o->bad, SECTOR)) {
+			memset(bytes + i, 0, SECTOR);
+			lose(o, at + i, SECTOR);
+		}
+}
+
+/*
+ * What a program prints is the image from byte at on, up to end (0: nobody
+ * knows); the end of it is returned.
+ */
+static uint64_t
+take_range(struct opening *o, struct engine *e, const char *const args[],
+    uint64_t at, uint64_t end)
 {
 	char *bytes = xmalloc(CHUNK);
 	struct buf why = BUF_INIT;
 	struct child child;
 	int fds[2], status;
-	uint64_t at = 0;
 	size_t use;
 	ssize_t n;
 
@@ -858,10 +1089,14 @@ take_output(struct opening *o, struct engine *e, const char *const args[])
 		    strerror(errno));
 	close(fds[1]);
 	while ((n = read_full(fds[0], bytes, CHUNK)) > 0) {
-		use = o->size && (uint64_t)n > o->size - at ?
-		    (size_t)(o->size - at) : (size_t)n;
+		use = end && (uint64_t)n > end - at ? (size_t)(end - at) :
+		    (size_t)n;
 		if (at == 0)
 			refuse_nested_early(o, bytes, use);
+		if (o->has_bad)
+			take_out_bad(o, bytes, use, at);
+		if (o->sum)
+			EVP_DigestUpdate(o->sum, bytes, use);
 		if (use)
 			put(o, bytes, use, at);
 		at += use;
@@ -873,14 +1108,20 @@ take_output(struct opening *o, struct engine *e, const char *const args[])
 	if (status != EXIT_DONE)
 		cannot(o, " that is damaged or cut: %s", why.len ? why.data :
 		    e->program);
-	if (at == 0)
-		cannot(o, " with nothing in it");
-	if (o->size && at != o->size)
+	if (end && at != end)
 		cannot(o, " that is cut: it has %s of its %s bytes",
 		    num_grouped(at), num_grouped(o->size));
-	o->size = at;
 	free(bytes);
 	buf_free(&why);
+	return at;
+}
+
+static void
+take_output(struct opening *o, struct engine *e, const char *const args[])
+{
+	o->size = take_range(o, e, args, 0, o->size);
+	if (o->size == 0)
+		cannot(o, " with nothing in it");
 }
 
 static void
@@ -895,6 +1136,92 @@ make_ewf(struct opening *o)
 	take_output(o, &e, args);
 	engine_end(&e);
 	free(first);
+}
+
+/*
+ * All of it as ranges of a page, as affcat reads it.  Asked for everything at
+ * once, it prints zeros for what was not read, and leaves out pages that are
+ * not there.
+ */
+static void
+take_pages(struct opening *o)
+{
+	enum { RANGES = 8192 };
+	uint64_t at = 0, end;
+	char range[64];
+	struct engine e;
+	int i;
+
+	while (at < o->size) {
+		struct words args = WORDS_INIT;
+
+		words_add(&args, "-q");
+		for (i = 0, end = at; i < RANGES && end < o->size; i++) {
+			uint64_t n = o->size - end < o->page ? o->size - end :
+			    o->page;
+
+			snprintf(range, sizeof range, "%llu:%llu",
+			    (unsigned long long)end, (unsigned long long)n);
+			words_add(&args, "-r");
+			words_add(&args, range);
+			end += n;
+		}
+		words_add(&args, "/in/image.aff");
+		engine_for(o, &e, "affcat");
+		take_range(o, &e, (const char *const *)args.word, at, end);
+		engine_end(&e);
+		words_free(args.word);
+		at = end;
+	}
+}
+
+/* Its pages have no checksums: the sum of all of it tells. */
+static void
+make_aff(struct opening *o)
+{
+	static const struct {
+		const char *name;
+		const EVP_MD *(*type)(void);
+	} sums[] = { { "sha256", EVP_sha256 }, { "sha1", EVP_sha1 },
+		{ "md5", EVP_md5 } };
+	unsigned char have[EVP_MAX_MD_SIZE];
+	struct buf want = BUF_INIT;
+	unsigned int len;
+	size_t i;
+
+	for (i = 0; i < sizeof sums / sizeof sums[0] && !o->sum; i++) {
+		buf_free(&want);
+		want = aff_segment(o, sums[i].name);
+		if (want.len != (size_t)EVP_MD_size(sums[i].type()))
+			continue;
+		o->sum = EVP_MD_CTX_new();
+		if (!o->sum || !EVP_DigestInit_ex(o->sum, sums[i].type(), NULL))
+			cannot(o, ", and its sum cannot be computed");
+	}
+	take_pages(o);
+	if (!o->sum)
+		warn("%s has no hash of its contents: whether it is whole "
+		    "cannot be told", quoted(o->path));
+	else if (!EVP_DigestFinal_ex(o->sum, have, &len) ||
+	    (memcmp(have, want.data, len) && !o->lost_count))
+		cannot(o, " that is damaged: the hash that is stored in it "
+		    "is not that of its contents");
+	EVP_MD_CTX_free(o->sum);
+	o->sum = NULL;
+	buf_free(&want);
+}
+
+static void
+prepare_header(struct opening *o)
+{
+	int fd = open_part(o, &o->parts[0]);
+	const char *wrong;
+
+	wrong = container_header(fd, o->parts[0].size, &o->skip, &o->size);
+	close(fd);
+	if (wrong)
+		cannot(o, ", and %s", wrong);
+	o->needs = o->size;
 }
 
 static void
@@ -959,86 +1286,285 @@ make_qemu(struct opening *o)
 	free(opts);
 }
 
-/* ---- sectors of a CD ---- */
+/* ---- differencing VHD ---- */
 
-enum { CD_DATA = 2048, CD_HEADER = 16, CD_SUBHEADER = 8 };
-
-/* Where its 2,048 bytes of data begin; 0: it has others. */
-static size_t
-sector_data(const unsigned char *sector)
+static void
+prepare_vhd(struct opening *o)
 {
-	enum { MODE = 15, SUBMODE = 18, FORM_2 = 0x20 };
-	static const unsigned char sync[12] = { 0, 255, 255, 255, 255, 255,
-		255, 255, 255, 255, 255, 0 };
+	struct vhd *v;
+	const char *why;
+	struct part *p;
+	size_t i;
 
-	if (memcmp(sector, sync, sizeof sync))
-		return 0;
-	if (sector[MODE] == 1)
-		return CD_HEADER;
-	return sector[MODE] == 2 && !(sector[SUBMODE] & FORM_2) ?
-	    CD_HEADER + CD_SUBHEADER : 0;
+	o->vhd = xcalloc(CHAIN, sizeof *o->vhd);
+	for (i = 0; ; i++) {
+		v = &o->vhd[i];
+		if (vhd_open(v, open_part(o, &o->parts[i]), o->parts[i].size,
+		    &why) < 0 && i > 0)
+			cannot(o, " whose parent %s is a file%s",
+			    quoted(o->parts[i].path), why);
+		else if (why)
+			cannot(o, "%s", why);
+		if (i > 0 && memcmp(v->id, v[-1].parent_id, VHD_ID))
+			cannot(o, " that needs another parent than %s, which "
+			    "has the name of it", quoted(o->parts[i].path));
+		if (v->size != o->vhd[0].size)
+			cannot(o, " whose parent %s is not as large as "
+			    "itself", quoted(o->parts[i].path));
+		o->needs += v->type == VHD_FIXED ? v->size : v->allocated;
+		if (v->type != VHD_DIFFERENCING)
+			break;
+		if (i + 1 == CHAIN)
+			cannot(o, " with more than %d parents", CHAIN - 1);
+		p = *v->parent ? find_in_any_case(o, v->parent) : NULL;
+		if (!p)
+			cannot(o, " that needs its parent %s, which is not "
+			    "beside it", quoted(v->parent));
+	}
+	o->depth = i + 1;
+	o->size = o->vhd[0].size;
+	if (o->needs > o->size)
+		o->needs = o->size;
+}
+
+static void
+make_vhd(struct opening *o)
+{
+	char *bytes = xmalloc(CHUNK);
+	uint64_t at;
+	size_t n, i;
+
+	for (at = 0; at < o->size; at += n) {
+		n = o->size - at < CHUNK ? (size_t)(o->size - at) : CHUNK;
+		if (vhd_read(o->vhd, o->depth, bytes, n, at) < 0)
+			cannot(o, ", and it could not be read in full");
+		put(o, bytes, n, at);
+		keep_going(o, at);
+	}
+	for (i = 0; i < o->depth; i++) {
+		close(o->vhd[i].fd);
+		vhd_close(&o->vhd[i]);
+	}
+	free(o->vhd);
+	o->vhd = NULL;
+	free(bytes);
+}
+
+/* ---- CDs ---- */
+
+/* The file of this name but with that ending, NULL: it is not there. */
+static struct part *
+find_companion(struct opening *o, const char *ending)
+{
+	const char *base = base_of(o->path), *dot = strrchr(base, '.');
+	char *name = xasprintf("%.*s.%s", dot ? (int)(dot - base) : 0, base,
+	    ending);
+	struct part *p = dot ? find_in_any_case(o, name) : NULL;
+
+	free(name);
+	return p;
+}
+
+/* Text of a part, or a Nero image's list of tracks at its end. */
+static char *
+read_sheet(const struct opening *o, const struct part *p, uint64_t from,
+    size_t *len)
+{
+	char *text = xmalloc(TEXT_MAX);
+	int fd = open_part(o, p);
+	ssize_t n = pread_full(fd, text, TEXT_MAX, (off_t)from);
+
+	close(fd);
+	*len = n < 0 ? 0 : (size_t)n;
+	return text;
+}
+
+static uint64_t
+nrg_list(const struct opening *o)
+{
+	unsigned char end[12];
+	uint64_t size = o->parts[0].size;
+	int fd = open_part(o, &o->parts[0]);
+	ssize_t n = pread_full(fd, end, sizeof end, (off_t)(size - 12));
+
+	close(fd);
+	if (n != sizeof end)
+		return size;
+	return !memcmp(end, "NER5", 4) ? be_number(end + 4, 8) :
+	    be32(end + 8);
+}
+
+/* Which part a file of the tracks is. */
+static size_t
+part_of_file(struct opening *o, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < o->count; i++)
+		if (!strcasecmp(base_of(o->parts[i].path), name))
+			return i;
+	if (!find_in_any_case(o, name))
+		cannot(o, " whose part %s is not there", quoted(name));
+	return o->count - 1;
+}
+
+/* The part with the tracks is beside the one that describes them. */
+static void
+open_tracks(struct opening *o, const size_t parts[])
+{
+	struct disc *d = &o->disc;
+	int *fds = xcalloc(d->tracks.files, sizeof *fds);
+	uint64_t *sizes = xcalloc(d->tracks.files, sizeof *sizes);
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < d->tracks.files; i++) {
+		fds[i] = open_part(o, &o->parts[parts[i]]);
+		sizes[i] = o->parts[parts[i]].size;
+	}
+	d->fds = fds;
+	if (tracks_end(&d->tracks, sizes, &why) < 0 ||
+	    disc_plan(d, &why) < 0)
+		cannot(o, ", and %s", why);
+	o->size = d->size;
+	o->needs = d->bytes;
+	free(sizes);
+}
+
+static void
+prepare_disc(struct opening *o)
+{
+	const char *name = o->kind->name, *why = NULL;
+	struct tracks *t = &o->disc.tracks;
+	size_t parts[TRACK_FILES] = { 0 }, len, i;
+	int is_nrg = !strcmp(name, "nrg");
+	char *text = read_sheet(o, &o->parts[0], is_nrg ? nrg_list(o) : 0,
+	    &len);
+
+	if (is_nrg)
+		tracks_of_nrg(t, (unsigned char *)text, len, &why);
+	else if (!strcmp(name, "ccd"))
+		tracks_of_ccd(t, text, len, &why);
+	else
+		tracks_of_cue(t, text, len, &why);
+	free(text);
+	if (why)
+		cannot(o, ", and %s", why);
+	if (!strcmp(name, "ccd") && !find_companion(o, "img"))
+		cannot(o, " whose .img is not beside it");
+	if (!strcmp(name, "ccd"))
+		parts[0] = o->count - 1;
+	for (i = 0; i < t->files && !strcmp(name, "cue"); i++)
+		parts[i] = part_of_file(o, t->file[i]);
+	if (!strcmp(name, "ccd"))
+		find_companion(o, "sub");
+	open_tracks(o, parts);
+}
+
+/* What the sheet beside it says, if it is one of this file. */
+static int
+sheet_of_sectors(struct opening *o)
+{
+	struct tracks *t = &o->disc.tracks;
+	size_t parts[TRACK_FILES] = { 0 }, len, i;
+	const char *why, *base = base_of(o->path);
+	struct part *p = find_companion(o, "cue");
+	char *text;
+	int ours = 0;
+
+	if (p) {
+		text = read_sheet(o, p, 0, &len);
+		if (tracks_of_cue(t, text, len, &why) == 0)
+			for (i = 0; i < t->files; i++)
+				ours |= !strcasecmp(t->file[i], base);
+		free(text);
+		for (i = 0; i < t->files && ours; i++)
+			parts[i] = part_of_file(o, t->file[i]);
+	}
+	if (!ours && (p = find_companion(o, "ccd"))) {
+		text = read_sheet(o, p, 0, &len);
+		ours = tracks_of_ccd(t, text, len, &why) == 0;
+		free(text);
+	}
+	if (ours)
+		open_tracks(o, parts);
+	return ours;
 }
 
 /* What describes it lies beside it, and is archived with it. */
 static void
 prepare_sectors(struct opening *o)
 {
-	static const char *const endings[] = { "cue", "CUE", "ccd", "CCD",
-		"sub", "SUB", "mds", "MDS" };
-	const char *base = base_of(o->path), *dot = strrchr(base, '.');
-	size_t i;
+	static const size_t first = 0;
 	int fd = open_part(o, &o->parts[0]);
 	unsigned int sector = container_sector(fd, o->parts[0].size);
+	struct tracks *t = &o->disc.tracks;
 
 	close(fd);
+	o->only_data = !sheet_of_sectors(o);
+	find_companion(o, "sub");
+	find_companion(o, "mds");
+	if (!o->only_data)
+		return;
 	if (o->parts[0].size % sector)
 		cannot(o, " that is cut: its last sector is not whole");
-	o->size = o->needs = o->parts[0].size / sector * CD_DATA;
-	for (i = 0; dot && i < sizeof endings / sizeof endings[0]; i++) {
-		char *name = xasprintf("%.*s.%s", (int)(dot - base), base,
-		    endings[i]);
-
-		find_part(o, name, NULL);
-		free(name);
-	}
+	memset(t, 0, sizeof *t);
+	t->files = t->count = 1;
+	t->track[0] = (struct track){ .number = 1, .sector = sector,
+		.raw = 1 };
+	open_tracks(o, &first);
 }
 
 static void
-make_sectors(struct opening *o)
+put_disc(void *arg, const char *bytes, size_t len, uint64_t at)
 {
-	enum { SECTORS = 512 };
+	put(arg, bytes, len, at);
+	keep_going(arg, at);
+}
+
+static void
+other_sector(void *arg, uint64_t at, uint64_t sector)
+{
+	struct opening *o = arg;
+
+	if (o->only_data)
+		cannot(o, " that has other sectors than those of one data "
+		    "track (sector %llu): %s", (unsigned long long)sector,
+		    o->kind->way);
+	lose(o, at, DISC_SECTOR);
+}
+
+static void
+make_disc(struct opening *o)
+{
+	struct disc_out out = { put_disc, other_sector, o };
+	size_t i;
+
+	if (disc_write(&o->disc, &out) < 0)
+		cannot(o, ", and it could not be read in full: %s",
+		    strerror(errno));
+	for (i = 0; i < o->disc.tracks.files; i++)
+		close(o->disc.fds[i]);
+}
+
+static void
+make_headed(struct opening *o)
+{
+	char *bytes = xmalloc(CHUNK);
 	int fd = open_part(o, &o->parts[0]);
-	unsigned int sector = container_sector(fd, o->parts[0].size);
-	unsigned char *raw = xmalloc((size_t)SECTORS * sector);
-	char *data = xmalloc((size_t)SECTORS * CD_DATA);
-	uint64_t from = 0, at = 0;
-	ssize_t n;
+	uint64_t at;
+	size_t n;
 
-	while ((n = pread_full(fd, raw, (size_t)SECTORS * sector,
-	    (off_t)from)) > 0) {
-		size_t count = (size_t)n / sector, i;
-
-		for (i = 0; i < count; i++) {
-			size_t begin = sector_data(raw + i * sector);
-
-			if (!begin)
-				cannot(o, " that has other sectors than those "
-				    "of one data track (sector %llu): %s",
-				    (unsigned long long)(from / sector + i),
-				    o->kind->way);
-			memcpy(data + i * CD_DATA, raw + i * sector + begin,
-			    CD_DATA);
-		}
-		put(o, data, count * CD_DATA, at);
-		at += count * CD_DATA;
-		from += (uint64_t)n;
+	for (at = 0; at < o->size; at += n) {
+		n = o->size - at < CHUNK ? (size_t)(o->size - at) : CHUNK;
+		if (pread_full(fd, bytes, n, (off_t)(o->skip + at)) !=
+		    (ssize_t)n)
+			cannot(o, ", and it could not be read in full");
+		put(o, bytes, n, at);
 		keep_going(o, at);
 	}
 	close(fd);
-	if (n < 0 || at != o->size)
-		cannot(o, ", and it could not be read in full");
-	free(data);
-	free(raw);
+	free(bytes);
 }
 
 static void
@@ -1108,6 +1634,188 @@ parts_unchanged(const struct opening *o)
 	return 1;
 }
 
+/* ---- encrypted volumes ---- */
+
+static const char *
+cryptsetup(void)
+{
+	static const char *const places[] = { "/usr/sbin/cryptsetup",
+		"/sbin/cryptsetup", "/usr/bin/cryptsetup" };
+	size_t i;
+
+	for (i = 0; i < sizeof places / sizeof places[0]; i++)
+		if (access(places[i], X_OK) == 0)
+			return places[i];
+	return NULL;
+}
+
+/* What it prints of a file that has the volume's header. */
+static int
+dump_luks(const struct opening *o, const char *header, int with_key,
+    struct buf *out, struct buf *why)
+{
+	static char as_volume[] = "volume", as_key[] = "key";
+	struct engine_file files[] = { { xstrdup(header), as_volume },
+		{ xstrdup(o->key_file), as_key } };
+	const char *const plain[] = { "luksDump", "--disable-locks",
+		"/in/volume", NULL };
+	const char *const key[] = { "luksDump", "-q", "--disable-locks",
+		"--dump-volume-key", "--key-file", "/in/key", "/in/volume",
+		NULL };
+	struct engine e = { .program = cryptsetup(), .files = files,
+		.count = 2, .most = TEXT_MAX, .seconds = 600, .errors = -1 };
+	int status = engine_capture(&e, with_key ? key : plain, out,
+	    TEXT_MAX, 10 * LOOK_MS, why);
+
+	buf_puts(out, "");
+	free(files[0].path);
+	free(files[1].path);
+	return status;
+}
+
+/* The beginning of a volume, which has its keys, as a file of its size. */
+static void
+copy_header(const struct opening *o, const struct volume *v,
+    const char *path)
+{
+	enum { KEYS = 160 << 20 };
+	char *bytes = xmalloc(CHUNK);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW, 0600);
+	uint64_t at;
+	ssize_t n;
+
+	if (fd < 0 || ftruncate(fd, (off_t)v->length) < 0)
+		die_errno("could not write %s: %m", quoted(path));
+	for (at = 0; at < v->length && at < KEYS; at += (uint64_t)n) {
+		n = pread_full(o->fd, bytes, v->length - at < CHUNK ?
+		    (size_t)(v->length - at) : CHUNK, (off_t)(v->data + at));
+		if (n <= 0 || (!is_zero(bytes, (size_t)n) &&
+		    pwrite(fd, bytes, (size_t)n, (off_t)at) != n))
+			die_errno("could not write %s: %m", quoted(path));
+	}
+	close(fd);
+	free(bytes);
+}
+
+/* The data takes the place of the volume, from its first byte on. */
+static void
+decrypt(const struct opening *o, const struct volume *v,
+    const struct luks *l)
+{
+	uint64_t size = (v->length - l->payload) / l->sector * l->sector, at;
+	char *bytes = xmalloc(CHUNK);
+	size_t n;
+
+	for (at = 0; at < size; at += n) {
+		n = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
+		if (pread_full(o->fd, bytes, n, (off_t)(v->data + l->payload +
+		    at)) != (ssize_t)n || luks_decrypt(l, bytes, n, at) < 0 ||
+		    pwrite(o->fd, bytes, n, (off_t)(v->data + at)) !=
+		    (ssize_t)n)
+			cannot(o, " that could not be decrypted: %s",
+			    strerror(errno));
+		keep_going(o, at);
+	}
+	if (fallocate(o->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+	    (off_t)(v->data + size), (off_t)(v->length - size)) < 0)
+		die_errno("could not write the raw image of %s: %m",
+		    quoted(o->path));
+	free(bytes);
+}
+
+static void
+open_volume(struct opening *o, const struct volume *v)
+{
+	char *path = xasprintf("%s.header", o->temporary);
+	struct buf dump = BUF_INIT, key = BUF_INIT, why = BUF_INIT;
+	const char *wrong;
+	struct luks l;
+	int status;
+
+	copy_header(o, v, path);
+	unfinished_header = path;
+	status = dump_luks(o, path, 0, &dump, &why);
+	if (status == EXIT_DONE) {
+		buf_reset(&why);
+		status = dump_luks(o, path, 1, &key, &why);
+	}
+	unlink(path);
+	unfinished_header = NULL;
+	if (status != EXIT_DONE)
+		cannot(o, ", and %s does not open volume %u: %s",
+		    quoted(o->key_file), v->num, why.len ? why.data :
+		    "cryptsetup does not say why");
+	if (luks_parse(&l, dump.data, key.data, &wrong) < 0)
+		cannot(o, ", and %s (volume %u)", wrong, v->num);
+	if (l.payload >= v->length)
+		cannot(o, ", and volume %u is cut", v->num);
+	say("%s: volume %u is decrypted", quoted(o->path), v->num);
+	decrypt(o, v, &l);
+	if (v->num == 0 && v->data == 0)
+		o->size = (v->length - l.payload) / l.sector * l.sector;
+	explicit_bzero(&l, sizeof l);
+	explicit_bzero(key.data, key.len);
+	buf_free(&dump);
+	buf_free(&key);
+	buf_free(&why);
+	free(path);
+}
+
+static void
+open_volumes(struct opening *o)
+{
+	struct layout *l = xmalloc(sizeof *l);
+	uint32_t i, opened = 0;
+
+	if (!cryptsetup())
+		cannot(o, ": install cryptsetup-bin to open it with a key");
+	if (o->lost_count)
+		cannot(o, " of which not all was read: decrypt it by hand");
+	if (ftruncate(o->fd, (off_t)o->size) < 0 ||
+	    layout_confined(l, o->fd, o->size, NULL, LOOK_MS, NULL) < 0)
+		cannot(o, ", and what is on it cannot be told: %s",
+		    strerror(errno));
+	for (i = 0; i < l->count; i++) {
+		const struct volume *v = &l->volumes[i];
+
+		if (v->pieces || strcmp(v->fstype, "crypto_LUKS")) {
+			if (!strncmp(v->reason, "encrypted: ", 11))
+				warn("volume %u of %s stays closed: %s",
+				    v->num, quoted(o->path), v->reason);
+			continue;
+		}
+		if (v->truncated)
+			cannot(o, ", and volume %u is cut", v->num);
+		open_volume(o, v);
+		opened++;
+	}
+	free(l);
+	if (!opened)
+		cannot(o, ", and no volume of LUKS is on it, which a key "
+		    "would open");
+}
+
+static void
+prepare_encrypted(struct opening *o)
+{
+	char *map = image_map(o->path), *error = NULL;
+	struct mapfile m;
+
+	if (mapfile_load(&m, map, &error) == 0) {
+		if (mapfile_bytes(&m, MAPFILE_RESCUED) < o->parts[0].size)
+			cannot(o, " of which not all was rescued: decrypt it "
+			    "by hand");
+		mapfile_free(&m);
+	}
+	free(error);
+	free(map);
+	o->size = o->parts[0].size;
+	o->needs = (uint64_t)o->parts[0].st.st_blocks * SECTOR;
+	if (o->needs == 0)
+		o->needs = o->size;
+}
+
 static void
 make_raw(struct opening *o, struct run_container *c)
 {
@@ -1123,16 +1831,27 @@ make_raw(struct opening *o, struct run_container *c)
 		make_qemu(o);
 	else if (o->kind->engine == CONTAINER_EWF)
 		make_ewf(o);
-	else if (o->kind->engine == CONTAINER_SECTORS)
-		make_sectors(o);
+	else if (o->kind->engine == CONTAINER_AFF)
+		make_aff(o);
+	else if (o->kind->engine == CONTAINER_HEADER ||
+	    o->kind->engine == CONTAINER_KEY)
+		make_headed(o);
+	else if (o->kind->engine == CONTAINER_VHD)
+		make_vhd(o);
+	else if (o->kind->engine == CONTAINER_SECTORS ||
+	    o->kind->engine == CONTAINER_DISC)
+		make_disc(o);
 	else
 		make_filter(o);
+	if (o->key_file)
+		open_volumes(o);
 	progress_stop();
 	/* for whom the container is */
 	if (ftruncate(o->fd, (off_t)o->size) < 0 || fchmod(o->fd,
 	    0600 | (o->parts[0].st.st_mode & 0044)) < 0 || fsync(o->fd) < 0)
 		die_errno("could not write the raw image of %s: %m",
 		    quoted(o->path));
+	write_map(o);
 	if (!parts_unchanged(o))
 		cannot(o, " that changed while it was read");
 	refuse_nested(o);
@@ -1204,6 +1923,27 @@ begins_a_disk(const struct opening *o, const char *name)
 	return yes;
 }
 
+/* Another part than the first begins as a disk does, and the first does not. */
+static void
+refuse_wrong_order(const struct opening *o, int stem, unsigned int last)
+{
+	const char *base = base_of(o->path);
+	char *first = xasprintf("%.*s001", stem, base), *name;
+	unsigned int i;
+
+	for (i = 2; i <= last && is_beside(o, first) &&
+	    !begins_a_disk(o, first); i++) {
+		name = xasprintf("%.*s%03u", stem, base, i);
+		if (begins_a_disk(o, name))
+			cannot(o, " in parts in the wrong order: %s begins as "
+			    "a disk does, and %s does not (if they are no "
+			    "parts, give it another name)", quoted(name),
+			    quoted(first));
+		free(name);
+	}
+	free(first);
+}
+
 /*
  * Files of one name and numbers from 001 on, all as large as the first but for
  * the last.  Disks that somebody numbered begin as disks do, and floppies are
@@ -1219,6 +1959,7 @@ find_split(struct opening *o)
 
 	if (number == 0 || o->parts[0].size < SPLIT_LEAST)
 		return 0;
+	refuse_wrong_order(o, stem, last_number(o));
 	name = xasprintf("%.*s002", stem, base);
 	if (begins_a_disk(o, number > 1 ? base : name)) {
 		free(name);
@@ -1276,14 +2017,15 @@ describe(struct run_container *c, const struct opening *o)
 	c->json = buf_detach(&b);
 }
 
+/* It is another one with its volumes open. */
 static char *
-key_of(const struct stat *st)
+key_of(const struct stat *st, int open)
 {
-	return xasprintf("%llu:%llu:%lld:%lld.%09ld:%lld.%09ld",
+	return xasprintf("%llu:%llu:%lld:%lld.%09ld:%lld.%09ld%s",
 	    (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
 	    (long long)st->st_size, (long long)st->st_mtim.tv_sec,
 	    st->st_mtim.tv_nsec, (long long)st->st_ctim.tv_sec,
-	    st->st_ctim.tv_nsec);
+	    st->st_ctim.tv_nsec, open ? ":open" : "");
 }
 
 /* Opened before: its raw image is there still, or is needed no more. */
@@ -1317,56 +2059,6 @@ is_known(struct run_container *c, PGconn *db, int again)
 	return known;
 }
 
-/* The name of its parent, from the header that its footer leads to. */
-static char *
-vhd_parent(const struct opening *o)
-{
-	enum { FOOTER_OFFSET = 16, NAME = 64, UNITS = 256 };
-	unsigned char at[8], name[2 * UNITS];
-	int fd = open_part(o, &o->parts[0]);
-	struct buf b = BUF_INIT;
-	uint64_t header = 0;
-	size_t i;
-
-	if (pread_full(fd, at, sizeof at, FOOTER_OFFSET) == sizeof at)
-		for (i = 0; i < sizeof at; i++)
-			header = header << 8 | at[i];
-	if (header > o->parts[0].size || pread_full(fd, name, sizeof name,
-	    (off_t)(header + NAME)) != sizeof name)
-		memset(name, 0, sizeof name);
-	close(fd);
-	for (i = 0; i < UNITS; i++) {
-		unsigned int c = (unsigned int)name[2 * i] << 8 |
-		    name[2 * i + 1];
-
-		if (c == 0)
-			break;
-		/* in UTF-8, but for what needs a pair */
-		if (c < 0x80)
-			buf_printf(&b, "%c", (int)c);
-		else if (c < 0x800)
-			buf_printf(&b, "%c%c", (int)(0xc0 | c >> 6),
-			    (int)(0x80 | (c & 0x3f)));
-		else
-			buf_printf(&b, "%c%c%c", (int)(0xe0 | c >> 12),
-			    (int)(0x80 | (c >> 6 & 0x3f)),
-			    (int)(0x80 | (c & 0x3f)));
-	}
-	return buf_detach(&b);
-}
-
-static void __attribute__((noreturn))
-cannot_be_opened(const struct opening *o)
-{
-	char *parent;
-
-	if (strcmp(o->kind->name, "vhd-differencing"))
-		cannot(o, ": %s", o->kind->way);
-	parent = vhd_parent(o);
-	cannot(o, " of %s: %s", *parent ? quoted(parent) : "a parent",
-	    o->kind->way);
-}
-
 /* An image that has its medium's name is what it is. */
 static int
 is_of_a_medium(const char *path)
@@ -1383,10 +2075,10 @@ is_of_a_medium(const char *path)
 }
 
 int
-run_container_open(struct run_container *c, const char *operand, PGconn *db,
-    int again, int plan)
+run_container_open(struct run_container *c, const char *operand,
+    const char *key_file, PGconn *db, int again, int plan)
 {
-	struct opening o = { .fd = -1 };
+	struct opening o = { .fd = -1, .key_file = key_file };
 	struct stat st;
 	int fd = open(operand, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
 
@@ -1412,14 +2104,17 @@ run_container_open(struct run_container *c, const char *operand, PGconn *db,
 	if (is_of_a_medium(c->path))
 		o.kind = NULL;
 	add_part(&o, c->path, ".0", &st);
-	if (!o.kind && (is_of_a_medium(c->path) || !find_split(&o))) {
+	if (!o.kind && (is_of_a_medium(c->path) || !find_split(&o)) &&
+	    key_file) {
+		o.kind = container_named("encrypted");
+	} else if (!o.kind && o.count == 1) {
 		run_container_free(c);
 		return 0;
 	}
 	if (o.kind && o.kind->engine == CONTAINER_NOT_OPENED)
-		cannot_be_opened(&o);
+		cannot(&o, ": %s", o.kind->way);
 	c->text = o.kind ? o.kind->text : "an image in parts";
-	c->key = key_of(&st);
+	c->key = key_of(&st, key_file != NULL);
 	if (is_known(c, db, again))
 		return 1;
 	if (plan) {
@@ -1432,8 +2127,18 @@ run_container_open(struct run_container *c, const char *operand, PGconn *db,
 		prepare_qemu(&o);
 	else if (o.kind && o.kind->engine == CONTAINER_EWF)
 		prepare_ewf(&o);
+	else if (o.kind && o.kind->engine == CONTAINER_AFF)
+		prepare_aff(&o);
+	else if (o.kind && o.kind->engine == CONTAINER_HEADER)
+		prepare_header(&o);
+	else if (o.kind && o.kind->engine == CONTAINER_VHD)
+		prepare_vhd(&o);
+	else if (o.kind && o.kind->engine == CONTAINER_KEY)
+		prepare_encrypted(&o);
 	else if (o.kind && o.kind->engine == CONTAINER_SECTORS)
 		prepare_sectors(&o);
+	else if (o.kind && o.kind->engine == CONTAINER_DISC)
+		prepare_disc(&o);
 	else if (o.kind)
 		need_engine(&o, o.kind->option);
 	if (!again)
@@ -1469,10 +2174,29 @@ same_bytes(const char *a, const char *b)
 	return same;
 }
 
+/*
+ * Before its image has its name: nobody may take zeros for what it was.  An
+ * image that is there already keeps its own map.
+ */
+static void
+give_map_name(const struct run_container *c, const char *final)
+{
+	char *map = image_map(c->raw), *name = image_map(final);
+
+	if (access(final, F_OK) == 0)
+		unlink(map);
+	else if (rename(map, name) < 0 && errno != ENOENT)
+		die_errno("could not name the map of %s: %m", quoted(c->path));
+	free(map);
+	free(name);
+}
+
 static void
 give_name(struct run_container *c, const struct run_medium *m)
 {
 	char *final = medium_image(m->hash);
+
+	give_map_name(c, final);
 
 	if (renameat2(AT_FDCWD, c->raw, AT_FDCWD, final,
 	    RENAME_NOREPLACE) < 0) {

@@ -32,10 +32,11 @@ struct run_container {
 /*
  * db: to find what was opened before (NULL: not asked).  again: also open what
  * is archived already; otherwise done is set instead of raw.  plan: only say
- * what would be done, and nothing is set.
+ * what would be done, and nothing is set.  key_file: also open encrypted
+ * volumes, so that any image is a container; NULL: leave them closed.
  */
 int run_container_open(struct run_container *c, const char *operand,
-	PGconn *db, int again, int plan);
+	const char *key_file, PGconn *db, int again, int plan);
 
 /*
  * The medium is identified: the raw image gets its name below IMAGE_ROOT, or

@@ -45,7 +45,7 @@
 #include "summary.h"
 
 static struct {
-	const char *image, *load_only, *message, *stop_after, *label;
+	const char *image, *key, *load_only, *message, *stop_after, *label;
 	int enum_only, force, plan, keep_mounted, no_archive, reset, yes, cross,
 	    read_all;
 	int sandbox, eject;
@@ -60,6 +60,8 @@ enum { INLINE_INODES = 10000, MOST_WORKERS = 16 };
 static const struct prog_option options[] = {
 	{ 0, "image", "FILE", "an image, or the beginning of its hash",
 		OPT_TEXT(&opt.image) },
+	{ 0, "key", "FILE", "open encrypted volumes of the image with this key",
+		OPT_TEXT(&opt.key) },
 	{ 0, "load-only", "FILE.raw", "only load this list into the catalogue",
 		OPT_TEXT(&opt.load_only) },
 	{ 0, "sandbox", NULL, "mount the image in a process without rights",
@@ -746,6 +748,10 @@ parse_options(int argc, char **argv)
 	    opt.image || opt.load_only ? 0 : 1);
 	if (opt.image && opt.load_only)
 		die_usage("--image and --load-only exclude each other");
+	if (opt.key && !opt.image)
+		die_usage("--key opens volumes of an image: give --image");
+	if (opt.key && access(opt.key, R_OK) < 0)
+		die_errno("could not read the key %s: %m", quoted(opt.key));
 	if (opt.sandbox && opt.load_only)
 		die_usage("--sandbox mounts, and --load-only does not");
 	if (opt.sandbox)
@@ -911,7 +917,7 @@ open_container(struct run_container *c)
 	int status;
 
 	db = opt.plan || opt.enum_only ? NULL : db_need();
-	status = run_container_open(c, operand, db, opt.force || opt.reset,
+	status = run_container_open(c, operand, opt.key, db, opt.force || opt.reset,
 	    opt.plan);
 	if (status && c->done)
 		exit(was_done(c));

@@ -12,6 +12,9 @@ static const char by_hand[] = "unpack it, and give the image that is in it";
 static const char not_ours[] = "restore it to an image with the program that "
 	"made it";
 
+static const char tracks[] = "convert it to a raw image with the HxC floppy "
+	"emulator's hxcfe, or SAMdisk";
+
 static const struct container kinds[] = {
 	{ "qcow", "a qcow image", CONTAINER_QEMU, "qcow", "qemu-utils", NULL },
 	{ "qcow2", "a qcow2 image", CONTAINER_QEMU, "qcow2", "qemu-utils",
@@ -20,8 +23,10 @@ static const struct container kinds[] = {
 	{ "vhd", "a dynamic VHD image", CONTAINER_QEMU, "vpc", "qemu-utils",
 		NULL },
 	{ "vhd-differencing", "a differencing VHD image",
-		CONTAINER_NOT_OPENED, NULL, NULL, "merge it with its parent "
-		"first (VBoxManage clonemedium, or Hyper-V)" },
+		CONTAINER_VHD, NULL, NULL, NULL },
+	/* qemu-img needs the copy of its footer there */
+	{ "vhd-footer", "a dynamic VHD image without its first sector",
+		CONTAINER_VHD, NULL, NULL, NULL },
 	{ "vhdx", "a VHDX image", CONTAINER_QEMU, "vhdx", "qemu-utils", NULL },
 	{ "vdi", "a VDI image", CONTAINER_QEMU, "vdi", "qemu-utils", NULL },
 	{ "vmdk", "a VMDK image", CONTAINER_QEMU, "vmdk", "qemu-utils", NULL },
@@ -43,8 +48,7 @@ static const struct container kinds[] = {
 	{ "ewf-logical", "an L01 file", CONTAINER_NOT_OPENED, NULL, NULL,
 		"it holds files and no disk: extract them (package "
 		"ewf-tools: ewfexport -f files)" },
-	{ "aff", "an AFF image", CONTAINER_NOT_OPENED, NULL, NULL,
-		"convert it with affconvert -r (package afflib-tools)" },
+	{ "aff", "an AFF image", CONTAINER_AFF, NULL, "afflib-tools", NULL },
 	{ "aff4", "an AFF4 image", CONTAINER_NOT_OPENED, NULL, NULL,
 		"export it to a raw image with aff4imager" },
 	{ "gzip", "a gzip archive", CONTAINER_FILTER, "gzip", "gzip", NULL },
@@ -57,22 +61,67 @@ static const struct container kinds[] = {
 	{ "lzop", "an lzop archive", CONTAINER_FILTER, "lzop", "lzop", NULL },
 	{ "compress", "a compress (.Z) archive", CONTAINER_FILTER, "gzip",
 		"gzip", NULL },
+	/* only where a key is given */
+	{ "encrypted", "an image with encrypted volumes", CONTAINER_KEY, NULL,
+		"cryptsetup-bin", NULL },
 	{ "zip", "a zip archive", CONTAINER_NOT_OPENED, NULL, NULL, by_hand },
 	{ "7z", "a 7z archive", CONTAINER_NOT_OPENED, NULL, NULL, by_hand },
 	{ "rar", "a rar archive", CONTAINER_NOT_OPENED, NULL, NULL, by_hand },
-	{ "nrg", "a Nero (NRG) image", CONTAINER_NOT_OPENED, NULL, NULL,
-		"convert it with nrg2iso (package nrg2iso)" },
+	{ "nrg", "a Nero (NRG) image", CONTAINER_DISC, NULL, NULL, NULL },
 	{ "cd-sectors", "a CD image of raw sectors (BIN, MDF, IMG)",
-		CONTAINER_SECTORS, NULL, NULL, "convert it with bchunk or "
-		"iat (packages of the same names)" },
+		CONTAINER_SECTORS, NULL, NULL, "give the .cue or .ccd that "
+		"describes its tracks, or convert it with iat (package iat)"
+		},
 	{ "mds", "an MDS file", CONTAINER_NOT_OPENED, NULL, NULL,
 		"give the .mdf beside it, converted with iat (package iat)" },
-	{ "ccd", "a CCD file", CONTAINER_NOT_OPENED, NULL, NULL,
-		"give the .img beside it, converted with ccd2iso (package "
-		"ccd2iso)" },
-	{ "cue", "a CUE file", CONTAINER_NOT_OPENED, NULL, NULL,
-		"give the .bin it names, converted with bchunk (package "
-		"bchunk)" },
+	{ "ccd", "a CloneCD image (CCD)", CONTAINER_DISC, NULL, NULL, NULL },
+	{ "cue", "a cue sheet", CONTAINER_DISC, NULL, NULL, NULL },
+	{ "toc", "the description of a CD for cdrdao", CONTAINER_NOT_OPENED,
+		NULL, NULL, "convert it with toc2cue (package cdrdao), and "
+		"give the .cue" },
+	{ "cdi", "a DiscJuggler image", CONTAINER_NOT_OPENED, NULL, NULL,
+		"convert it with iat (package iat)" },
+	{ "b5t", "the description of a BlindWrite image",
+		CONTAINER_NOT_OPENED, NULL, NULL, "give the .b5i beside it, "
+		"converted with iat (package iat)" },
+	{ "daa", "a PowerISO image", CONTAINER_NOT_OPENED, NULL, NULL,
+		not_ours },
+	{ "isz", "an ISZ (UltraISO) image", CONTAINER_NOT_OPENED, NULL, NULL,
+		not_ours },
+	{ "uif", "a MagicISO image", CONTAINER_NOT_OPENED, NULL, NULL,
+		not_ours },
+	{ "ecm", "a CD image without its error correction (ECM)",
+		CONTAINER_NOT_OPENED, NULL, NULL, "restore it with unecm" },
+	{ "teledisk", "a TeleDisk image", CONTAINER_NOT_OPENED, NULL, NULL,
+		tracks },
+	{ "imagedisk", "an ImageDisk image", CONTAINER_NOT_OPENED, NULL, NULL,
+		tracks },
+	{ "copyqm", "a CopyQM image", CONTAINER_NOT_OPENED, NULL, NULL,
+		tracks },
+	{ "d88", "a D88 image of a floppy disk", CONTAINER_NOT_OPENED, NULL,
+		NULL, tracks },
+	{ "hfe", "an HFE image of a floppy disk", CONTAINER_NOT_OPENED, NULL,
+		NULL, tracks },
+	{ "scp", "a SuperCard Pro image", CONTAINER_NOT_OPENED, NULL, NULL,
+		tracks },
+	{ "ipf", "an IPF image of a floppy disk", CONTAINER_NOT_OPENED, NULL,
+		NULL, tracks },
+	{ "dms", "a DMS image of an Amiga's floppy disk",
+		CONTAINER_NOT_OPENED, NULL, NULL, "unpack it with xdms "
+		"(package xdms)" },
+	{ "msa", "an MSA image of an Atari's floppy disk",
+		CONTAINER_NOT_OPENED, NULL, NULL, tracks },
+	{ "stx", "an STX (Pasti) image of an Atari's floppy disk",
+		CONTAINER_NOT_OPENED, NULL, NULL, tracks },
+	{ "woz", "a WOZ image of an Apple II's floppy disk",
+		CONTAINER_NOT_OPENED, NULL, NULL, tracks },
+	{ "anex86", "an Anex86 image (HDI, FDI)", CONTAINER_HEADER, NULL,
+		NULL, NULL },
+	{ "nhd", "a T98-Next image (NHD)", CONTAINER_HEADER, NULL, NULL,
+		NULL },
+	{ "2img", "a 2IMG image", CONTAINER_HEADER, NULL, NULL, NULL },
+	{ "diskcopy", "a DiskCopy 4.2 image", CONTAINER_HEADER, NULL, NULL,
+		NULL },
 	{ "chd", "a CHD image", CONTAINER_NOT_OPENED, NULL, NULL,
 		"convert it with chdman (package mame-tools)" },
 	{ "android-sparse", "an Android sparse image", CONTAINER_NOT_OPENED,
@@ -130,8 +179,22 @@ static const struct {
 	M("rar", "Rar!\x1a\x07"),
 	M("mds", "MEDIA DESCRIPTOR"),
 	M("ccd", "[CloneCD]"),
-	M("cue", "FILE \""),
+	M("toc", "CD_DA\n"),
+	M("toc", "CD_ROM\n"),
+	M("toc", "CD_ROM_XA\n"),
 	M("chd", "MComprHD"),
+	M("b5t", "BWT5 STREAM SIGN"),
+	M("daa", "DAA\0\0\0\0\0"),
+	M("daa", "DAA VOL\0"),
+	M("isz", "IsZ!"),
+	M("ecm", "ECM\0"),
+	M("hfe", "HXCPICFE"),
+	M("hfe", "HXCHFE3"),
+	M("ipf", "CAPS\0\0\0\x0c"),
+	M("dms", "DMS!"),
+	M("stx", "RSY\0"),
+	M("woz", "WOZ1\xff\n\r\n"),
+	M("woz", "WOZ2\xff\n\r\n"),
 	M("android-sparse", "\x3a\xff\x26\xed\1\0"),
 	M("partclone", "partclone-image"),
 	M("partimage", "PaRtImAgE-VoLuMe"),
@@ -211,7 +274,7 @@ vhd(const struct file *f)
 		return NULL;
 	if (!has_at(f, be_number(f->tail + 16, 8), "cxsparse", 8))
 		return NULL;
-	return type == VHD_DYNAMIC ? "vhd" : "vhd-differencing";
+	return type == VHD_DYNAMIC ? "vhd-footer" : "vhd-differencing";
 }
 
 uint64_t
@@ -279,6 +342,42 @@ nrg(const struct file *f)
 		if (has_at(f, at, pieces[i], 4))
 			return "nrg";
 	return NULL;
+}
+
+/*
+ * Lines that begin with words of cue sheets, and one of them FILE.  The last
+ * line of the head may be cut.
+ */
+static const char *
+cue(const struct file *f)
+{
+	static const char *const words[] = { "FILE", "REM", "CATALOG",
+		"CDTEXTFILE", "PERFORMER", "SONGWRITER", "TITLE", "TRACK",
+		"FLAGS", "ISRC", "INDEX", "PREGAP", "POSTGAP" };
+	const unsigned char *at = f->head, *end = at + f->head_len, *stop;
+	int found = 0;
+	size_t i, len;
+
+	if (f->size > 1 << 20)
+		return NULL;
+	if (begins(f, "\xef\xbb\xbf", 3))
+		at += 3;
+	for (; (stop = memchr(at, '\n', (size_t)(end - at))); at = stop + 1) {
+		while (at < stop && (*at == ' ' || *at == '\t' || *at == '\r'))
+			at++;
+		if (at == stop)
+			continue;
+		for (i = 0; i < sizeof words / sizeof words[0]; i++) {
+			len = strlen(words[i]);
+			if ((size_t)(stop - at) > len && at[len] <= ' ' &&
+			    !strncasecmp((const char *)at, words[i], len))
+				break;
+		}
+		if (i == sizeof words / sizeof words[0])
+			return NULL;
+		found |= i == 0;
+	}
+	return found ? "cue" : NULL;
 }
 
 /* Two sectors with the pattern that a drive looks for. */
@@ -359,6 +458,177 @@ ghost(const struct file *f)
 	    (f->head[510] != 0x55 || f->head[511] != 0xaa) ? "ghost" : NULL;
 }
 
+/* ---- floppy disks, and disks with a header ---- */
+
+/* The sum of a TeleDisk header: a polynomial that nobody else has. */
+static unsigned int
+teledisk_sum(const unsigned char *b, size_t len)
+{
+	enum { POLYNOMIAL = 0xa097 };
+	unsigned int sum = 0;
+	size_t i;
+	int bit;
+
+	for (i = 0; i < len; i++) {
+		sum ^= (unsigned int)b[i] << 8;
+		for (bit = 0; bit < 8; bit++)
+			sum = (sum << 1 ^ (sum & 0x8000 ? POLYNOMIAL : 0)) &
+			    0xffff;
+	}
+	return sum;
+}
+
+static unsigned int
+sum8(const unsigned char *b, size_t len)
+{
+	unsigned int sum = 0;
+
+	while (len-- > 0)
+		sum += *b++;
+	return sum & 0xff;
+}
+
+static const char *
+floppy(const struct file *f)
+{
+	static const unsigned char nothing[9];
+	const unsigned char *b = f->head;
+	uint32_t first;
+
+	if (f->head_len < 512)
+		return NULL;
+	if ((!memcmp(b, "TD\0", 3) || !memcmp(b, "td\0", 3)) &&
+	    le_number(b + 10, 2) == teledisk_sum(b, 10))
+		return "teledisk";
+	if (!memcmp(b, "IMD ", 4) && b[5] == '.' && b[4] >= '0' &&
+	    b[4] <= '9' && memchr(b, 0x1a, f->head_len))
+		return "imagedisk";
+	if (!memcmp(b, "CQ\x14", 3) && sum8(b, 133) == 0)
+		return "copyqm";
+	/* revolutions, and the first and the last track */
+	if (!memcmp(b, "SCP", 3) && b[5] >= 1 && b[5] <= 20 && b[6] <= b[7] &&
+	    b[7] <= 168 && le32(b + 16 + 4 * b[6]) >= 0x2b0 - 0x20 &&
+	    has_at(f, le32(b + 16 + 4 * b[6]), "TRK", 3))
+		return "scp";
+	/* its size, and where its first track is */
+	first = le32(b + 32);
+	if (!memcmp(b + 17, nothing, 9) && !(b[26] & ~0x10) &&
+	    !(b[27] & ~0x70) && le32(b + 28) == f->size &&
+	    (first == 0x2a0 || first == 0x2b0))
+		return "d88";
+	/* tracks of so many sectors, sides, and the first track's length */
+	if (!memcmp(b, "\x0e\x0f\0", 3) && b[3] >= 8 && b[3] <= 22 &&
+	    b[4] == 0 && b[5] <= 1 && b[6] == 0 && b[8] == 0 && b[7] <= b[9] &&
+	    b[9] <= 86 && (unsigned int)(b[10] << 8 | b[11]) <= b[3] * 512U)
+		return "msa";
+	return NULL;
+}
+
+/* The sum of a DiskCopy image's data, from byte 84 on. */
+static int
+diskcopy_sum(int fd, uint64_t size, uint32_t *sum)
+{
+	unsigned char b[4096];
+	uint64_t at;
+	size_t n, i;
+
+	*sum = 0;
+	for (at = 0; at < size; at += n) {
+		n = size - at < sizeof b ? (size_t)(size - at) : sizeof b;
+		if (pread_full(fd, b, n, (off_t)(84 + at)) != (ssize_t)n)
+			return -1;
+		for (i = 0; i + 1 < n; i += 2) {
+			*sum += (uint32_t)b[i] << 8 | b[i + 1];
+			*sum = *sum >> 1 | *sum << 31;
+		}
+	}
+	return 0;
+}
+
+/*
+ * Where the image begins in a file, how long it is, and the file's kind; NULL
+ * if there is no such header.
+ */
+static const char *
+headed(const struct file *f, uint64_t *at, uint64_t *length)
+{
+	static const char t98[] = "T98HDDIMAGE.R0";
+	const unsigned char *b = f->head;
+
+	if (f->head_len < 512)
+		return NULL;
+	/* nothing, a kind, and sizes that fit each other */
+	*at = le32(b + 8);
+	*length = le32(b + 12);
+	if (!le32(b) && *at >= 512 && *at <= 65536 && *at % 256 == 0 &&
+	    *length && *length == (uint64_t)le32(b + 16) * le32(b + 20) *
+	    le32(b + 24) * le32(b + 28))
+		return "anex86";
+	*at = le32(b + 272);
+	*length = (uint64_t)le32(b + 276) * le_number(b + 280, 2) *
+	    le_number(b + 282, 2) * le_number(b + 284, 2);
+	if (!memcmp(b, t98, sizeof t98) && *at >= 288 && *at <= 65536)
+		return "nhd";
+	*at = le32(b + 24);
+	*length = le32(b + 28);
+	if (!memcmp(b, "2IMG", 4) && le_number(b + 8, 2) == 64 && *at >= 64 &&
+	    *length)
+		return "2img";
+	*at = 84;
+	*length = be32(b + 64);
+	if (b[0] > 0 && b[0] < 64 && b[82] == 1 && b[83] == 0 && b[80] <= 3 &&
+	    *length >= 400 << 10 && *length <= 1440 << 10 &&
+	    *length % 1024 == 0 && f->size <= 84 + *length + be32(b + 68) + 512)
+		return "diskcopy";
+	return NULL;
+}
+
+static const char *
+with_header(const struct file *f)
+{
+	uint64_t at, length;
+
+	return headed(f, &at, &length);
+}
+
+const char *
+container_header(int fd, uint64_t size, uint64_t *at, uint64_t *length)
+{
+	struct file f = { .fd = fd, .size = size };
+	ssize_t n = pread_full(fd, f.head, sizeof f.head, 0);
+	const char *name;
+	uint32_t sum;
+
+	f.head_len = n < 0 ? 0 : (size_t)n;
+	name = headed(&f, at, length);
+	if (!name)
+		return "it could not be read";
+	if (*at > size || *length > size - *at)
+		return "it is cut";
+	if (strcmp(name, "diskcopy"))
+		return NULL;
+	if (diskcopy_sum(fd, *length, &sum) < 0)
+		return "it could not be read";
+	return sum == be32(f.head + 72) ? NULL : "the sum of its bytes is "
+	    "not the one that it has";
+}
+
+/* The version of DiscJuggler, and where the list of tracks is. */
+static const char *
+behind(const struct file *f)
+{
+	uint32_t version = le32(f->tail + SECTOR - 8);
+	uint32_t at = le32(f->tail + SECTOR - 4);
+
+	if (f->size < 2 * SECTOR)
+		return NULL;
+	/* from the beginning, or from the end in the last version */
+	if (version >= 0x80000004 && version <= 0x80000006 && at > 0 &&
+	    at < f->size)
+		return "cdi";
+	return !memcmp(f->tail + SECTOR - 64, "bbis", 4) ? "uif" : NULL;
+}
+
 static const char *
 plain_magic(const struct file *f)
 {
@@ -375,7 +645,7 @@ container_probe(int fd, uint64_t size)
 {
 	static const char *(*const tests[])(const struct file *) = {
 		plain_magic, vhd, vmdk, vdi, compressed, zip, dmg, nrg,
-		cd_sectors, ghost
+		cd_sectors, cue, ghost, floppy, with_header, behind
 	};
 	struct file f = { .fd = fd, .size = size };
 	const char *name = NULL;

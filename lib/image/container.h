@@ -24,7 +24,12 @@ enum container_engine {
 	CONTAINER_NOT_OPENED,	/* "way" tells what a person can do */
 	CONTAINER_QEMU,		/* qemu-img knows it as "option" */
 	CONTAINER_EWF,
+	CONTAINER_AFF,
+	CONTAINER_HEADER,	/* raw, behind a header: container_header() */
 	CONTAINER_SECTORS,	/* of a CD: NTT does it, "way" where it cannot */
+	CONTAINER_VHD,		/* differencing: NTT does it */
+	CONTAINER_KEY,		/* raw, with volumes that a key opens */
+	CONTAINER_DISC,		/* tracks of a CD, or what describes them */
 	CONTAINER_FILTER	/* "option" -dc decompresses it */
 };
 
@@ -44,6 +49,12 @@ struct container {
 const struct container *container_probe(int fd, uint64_t size);
 /* Of CONTAINER_SECTORS: 2352, or more where subchannels follow each; 0. */
 unsigned int container_sector(int fd, uint64_t size);
+/*
+ * Of CONTAINER_HEADER: the bytes of the image in the file.  NULL, or a clause:
+ * what is wrong with it.
+ */
+const char *container_header(int fd, uint64_t size, uint64_t *at,
+	uint64_t *length);
 /* The one of that name, or NULL. */
 const struct container *container_named(const char *name);
 

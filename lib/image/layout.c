@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "image/container.h"
 #include "image/content_probe.h"
+#include "image/disc_image.h"
 #include "image/layout_probe.h"
 #include "image/volume_probe.h"
 
@@ -45,6 +46,16 @@ layout_find(struct layout *l, uint32_t num)
 		if (l->volumes[i].num == num)
 			return &l->volumes[i];
 	return NULL;
+}
+
+uint32_t
+layout_free_number(struct layout *l)
+{
+	uint32_t num = 1;
+
+	while (layout_find(l, num))
+		num++;
+	return num;
 }
 
 int
@@ -245,8 +256,8 @@ search_beside(struct layout_probe *p, int limit_ms)
 		    found == 1 ? "" : "s");
 }
 
-int
-layout_recognise(struct layout *l, int fd, uint64_t size, int limit_ms,
+static int
+recognise(struct layout *l, int fd, uint64_t size, int limit_ms,
     const struct layout_found *found)
 {
 	struct layout_probe p = { .fd = fd, .size = size, .found = found,
@@ -300,4 +311,70 @@ layout_recognise(struct layout *l, int fd, uint64_t size, int limit_ms,
 	if (!l->count)
 		only(l, &whole);
 	return 0;
+}
+
+/* A later session counts its sectors from the beginning of the disc. */
+static void
+add_data_track(struct layout *l, int fd, uint64_t start, uint64_t size)
+{
+	struct volume *v = layout_add(l, layout_free_number(l), start, size);
+
+	if (!v)
+		return;
+	volume_probe(fd, v);
+	if (v->kind != VOLUME_FS || strcmp(v->fstype, "iso9660"))
+		return;
+	v->session = (uint32_t)(start / DISC_SECTOR);
+	v->data = 0;
+	v->length = start + size;
+}
+
+static void
+add_music(struct layout *l, int fd, const struct disc_image *d)
+{
+	struct volume *v = layout_add(l, layout_free_number(l), d->music,
+	    d->music_size);
+
+	if (!v)
+		return;
+	volume_probe(fd, v);
+	layout_text(v->reason, sizeof v->reason, "the tracks of music");
+}
+
+/* The first data track is as if it were alone. */
+static int
+recognise_disc(struct layout *l, int fd, const struct disc_image *d,
+    int limit_ms, const struct layout_found *found)
+{
+	uint64_t first = d->count && d->data[0].sector == 0 ?
+	    (uint64_t)d->data[0].sectors * DISC_SECTOR : 0;
+	size_t i;
+
+	memset(l, 0, sizeof *l);
+	if (first && recognise(l, fd, first, limit_ms, found) < 0)
+		return -1;
+	/* the others have numbers */
+	if (l->count && l->volumes[0].num == 0)
+		l->volumes[0].num = layout_free_number(l);
+	l->multi = 1;
+	for (i = first ? 1 : 0; i < d->count; i++)
+		add_data_track(l, fd, (uint64_t)d->data[i].sector *
+		    DISC_SECTOR, (uint64_t)d->data[i].sectors * DISC_SECTOR);
+	if (d->music_size)
+		add_music(l, fd, d);
+	if (!*l->table)
+		layout_text(l->table, sizeof l->table, "cd");
+	l->content[0] = '\0';
+	return 0;
+}
+
+int
+layout_recognise(struct layout *l, int fd, uint64_t size, int limit_ms,
+    const struct layout_found *found)
+{
+	struct disc_image disc;
+
+	if (disc_image_read(&disc, fd, size))
+		return recognise_disc(l, fd, &disc, limit_ms, found);
+	return recognise(l, fd, size, limit_ms, found);
 }

@@ -152,16 +152,6 @@ say_other_views(struct layout *l)
 		    "more within the disc, which is not mounted: %s", types);
 }
 
-static uint32_t
-free_number(struct layout *l)
-{
-	uint32_t num = 1;
-
-	while (layout_find(l, num))
-		num++;
-	return num;
-}
-
 /* Mounted beside the others, under the number that the table has for it. */
 static void
 add_disc(struct layout *l, const struct volume *disc, uint64_t end)
@@ -170,7 +160,7 @@ add_disc(struct layout *l, const struct volume *disc, uint64_t end)
 	uint32_t num, i;
 
 	if (!v)
-		v = layout_add(l, free_number(l), 0, end);
+		v = layout_add(l, layout_free_number(l), 0, end);
 	if (!v)
 		return;
 	num = v->num;
@@ -230,12 +220,12 @@ add_others(struct layout *l, const struct volume *disc, const struct other *o)
 	char reason[100];
 	uint32_t num;
 
-	if (o->side && (v = layout_add(l, free_number(l), 0, disc->size))) {
+	if (o->side && (v = layout_add(l, layout_free_number(l), 0, disc->size))) {
 		v->kind = VOLUME_FS;
 		v->length = disc->length;
 		layout_text(v->fstype, sizeof v->fstype, "hfs");
 	}
-	if (o->tree && (v = layout_add(l, free_number(l), 0, disc->size))) {
+	if (o->tree && (v = layout_add(l, layout_free_number(l), 0, disc->size))) {
 		num = v->num;
 		*v = *disc;
 		v->num = num;

@@ -193,6 +193,7 @@ encryption(const char *fstype)
 {
 	static const struct { const char *fstype, *name; } kinds[] = {
 		{ "crypto_LUKS", "LUKS" }, { "BitLocker", "BitLocker" },
+		{ "FileVault", "FileVault" },
 	};
 	size_t i;
 

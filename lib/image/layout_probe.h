@@ -30,6 +30,8 @@ struct layout_probe {
 struct volume *layout_add(struct layout *l, uint32_t num, uint64_t start,
 	uint64_t size);
 struct volume *layout_find(struct layout *l, uint32_t num);
+/* The first number that none has, from 1 on. */
+uint32_t layout_free_number(struct layout *l);
 /* Among the volumes from the given one on is one that is of use. */
 int layout_has_data(const struct layout *l, uint32_t from);
 /* As much of it as there is room for; NULL is "". */

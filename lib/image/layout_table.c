@@ -11,6 +11,7 @@
 #include "image/amiga.h"
 #include "image/fs_signature.h"
 #include "image/layout_probe.h"
+#include "image/pc98.h"
 #include "image/volume_probe.h"
 #include "image/vtoc.h"
 
@@ -189,6 +190,28 @@ read_amiga(struct layout_probe *p)
 	if (count && !p->before)
 		layout_text(p->l->table, sizeof p->l->table, "amiga");
 	free(list);
+	return count > 0;
+}
+
+/* That of a PC-98, which libblkid takes for an MBR with nothing in it. */
+static int
+read_pc98(struct layout_probe *p)
+{
+	struct pc98_partition list[PC98_PARTITIONS];
+	uint32_t count = pc98_table(p->fd, p->base, p->size, list), i;
+	struct volume *v;
+
+	for (i = 0; i < count; i++) {
+		v = layout_add(p->l, p->before + i + 1,
+		    p->base + list[i].start, list[i].size);
+		if (!v)
+			break;
+		look_inside(p, v);
+		if (!*v->label)
+			layout_text(v->label, sizeof v->label, list[i].name);
+	}
+	if (count && !p->before)
+		layout_text(p->l->table, sizeof p->l->table, "pc98");
 	return count > 0;
 }
 
@@ -397,7 +420,7 @@ layout_tables(struct layout_probe *p, int nesting)
 		return found;
 	after = p->l->count;
 	p->l->count = before;
-	if (read_amiga(p))
+	if (read_amiga(p) || read_pc98(p))
 		return 1;
 	p->l->count = after;
 	return found;

@@ -207,6 +207,35 @@ other_unix(int fd, struct volume *v)
 	layout_text(v->fstype, sizeof v->fstype, type);
 }
 
+/*
+ * What cannot be read without its key.  libblkid names a volume of BitLocker
+ * only if the metadata behind its first sector are whole, and none of Apple's.
+ */
+static void
+encrypted(int fd, struct volume *v)
+{
+	enum { SECTOR = 512, CORE_STORAGE = 88, BLOCK_TYPE = 8, HEADER = 16 };
+	unsigned char b[SECTOR];
+	const char *type = NULL;
+
+	if (v->length <= SECTOR ||
+	    pread_full(fd, b, sizeof b, (off_t)v->data) != sizeof b)
+		return;
+	if (!memcmp(b + 3, "-FVE-FS-", 8))
+		type = "BitLocker";
+	else if (!memcmp(b, "LUKS\xba\xbe", 6))
+		type = "crypto_LUKS";
+	/* of old Macs: it may be a Fusion Drive without encryption, too */
+	else if (!memcmp(b + CORE_STORAGE, "CS\1\0", 4) &&
+	    le_number(b + BLOCK_TYPE, 2) == 1 &&
+	    le_number(b + BLOCK_TYPE + 2, 2) == HEADER)
+		type = "FileVault";
+	if (!type)
+		return;
+	v->kind = VOLUME_FOREIGN;
+	layout_text(v->fstype, sizeof v->fstype, type);
+}
+
 static void
 amiga(int fd, struct volume *v)
 {
@@ -286,6 +315,8 @@ volume_probe(int fd, struct volume *v)
 		take_first(fd, v);
 	if (v->kind == VOLUME_UNKNOWN)
 		damaged_disc(fd, v);
+	if (v->kind == VOLUME_UNKNOWN)
+		encrypted(fd, v);
 	if (v->kind == VOLUME_UNKNOWN && v->length)
 		amiga(fd, v);
 	if (v->kind == VOLUME_UNKNOWN && v->length)

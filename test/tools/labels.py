@@ -3,7 +3,7 @@
 
     labels.py KIND IMAGE FILESYSTEM
 
-KIND: sun sgi bsd bsd-slice atari minix solaris unixware ultrix.  Each is
+KIND: sun sgi bsd bsd-slice atari minix solaris unixware ultrix pc98.  Each is
 written as its system had it, with one partition for the file system, which
 begins at sector 16128.
 """
@@ -107,6 +107,18 @@ def unixware(image, size):
 def ultrix(image, size):
     at(image, 16384 - 72, "<II", 0x032957, 1)
     at(image, 16384 - 64, "<II", size, START)
+
+
+def pc98(image, size):
+    cylinder = 16 * 63
+    image[0:8] = b"\xeb\x0a\x90\x90IPL1"
+    at(image, 510, "<H", 0xaa55)
+    # one that was removed, then one in use
+    at(image, 512, "<BBHBBHBBHBBH16s", 0x20, 0x21, 0, 0, 0, 1, 0, 0, 1,
+       0, 0, 1, b"old")
+    at(image, 544, "<BBHBBHBBHBBH16s", 0xa0, 0xa1, 0, 0, 0,
+       START // cylinder, 0, 0, START // cylinder, 0, 0,
+       START // cylinder + (size - 1) // cylinder, b"MS-DOS 3.30     ")
 
 
 def main():

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a file system that no program makes any more.
 
-    oldfs.py efs|qnx4 DIR IMAGE
+    oldfs.py efs|qnx4|sysv DIR IMAGE
 """
 import os
 import struct
@@ -124,4 +124,61 @@ class Qnx4:
         self.image.write(name, self.image.next + 100)
 
 
-{"efs": Efs, "qnx4": Qnx4}[sys.argv[1]]().write(tree(sys.argv[2]), sys.argv[3])
+class Sysv:
+    """System V Release 4, blocks of 1,024 bytes."""
+    SIZE, INODES, FIRST = 1024, 64, 2
+
+    def __init__(self):
+        self.blocks = {}
+        self.next = self.FIRST + self.INODES * 64 // self.SIZE
+        self.data = self.next
+        self.inodes, self.last = {}, 2
+
+    def add(self, content):
+        self.blocks[self.next] = content.ljust(self.SIZE, b"\0")
+        self.next += 1
+        return self.next - 1
+
+    def inode(self, number, mode, links, content):
+        zones = [self.add(content[at:at + self.SIZE])
+                 for at in range(0, len(content), self.SIZE)]
+        if len(zones) > 10:
+            rest = b"".join(struct.pack("<I", n) for n in zones[10:])
+            zones = zones[:10] + [self.add(rest)]
+        addresses = b"".join(struct.pack("<I", n)[:3] for n in zones)
+        self.inodes[number] = struct.pack(
+            "<HHHHI39sBIII", mode, links, 0, 0, len(content), addresses, 0,
+            10**9, 10**9, 10**9)
+
+    def directory(self, number, parent, entries):
+        content = struct.pack("<H14sH14s", number, b".", parent, b"..")
+        for name, what in entries:
+            self.last += 1
+            inner = self.last
+            content += struct.pack("<H14s", inner, name)
+            if isinstance(what, list):
+                self.directory(inner, number, what)
+            else:
+                self.inode(inner, 0o100644, 1, what)
+        self.inode(number, 0o40755, 2, content)
+
+    def write(self, entries, name):
+        self.directory(2, 2, entries)
+        table = b"".join(self.inodes.get(i, b"").ljust(64, b"\0")
+                         for i in range(1, self.INODES + 1))
+        count = self.next + 100
+        head = struct.pack("<HHIHH200sHH200s4sI8sIHH6s6s48siIi", self.data, 0,
+                           count, 0, 0, b"", 0, 0, b"", b"", 10**9, b"", 0, 0,
+                           0, b"files", b"disk1", b"", 0, 0xfd187e20, 2)
+        with open(name, "wb") as f:
+            f.truncate(count * self.SIZE)
+            f.seek(512)
+            f.write(head)
+            f.seek(self.FIRST * self.SIZE)
+            f.write(table)
+            for number, content in self.blocks.items():
+                f.seek(number * self.SIZE)
+                f.write(content)
+
+
+{"efs": Efs, "qnx4": Qnx4, "sysv": Sysv}[sys.argv[1]]().write(tree(sys.argv[2]), sys.argv[3])
