@@ -57,6 +57,11 @@ finds_none() {
 	grep -azv "^$A:\$" "$T/all" | sort -z | cmp - "$T/want"
 	expect 0 ntt-find --count 'x*y'
 	[ "$output" = 254 ]
+	# bytes that are not UTF-8 are characters to an expression, too
+	expect 0 ntt-find --count -r '^x.y$'
+	[ "$output" = 254 ]
+	expect 0 ntt-find --count -r $'^x\xffy$'
+	[ "$output" = 1 ]
 	while IFS= read -rd '' path; do
 		printf '%s:%s\0' $A "$path" >"$T/want"
 		ntt-find -0 -e "$path" >"$T/got"

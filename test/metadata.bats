@@ -470,6 +470,7 @@ b|xattr:user.large|40960|success|$id"
 	truncate -s 1M "$SRC/hole"
 	printf x | dd of="$SRC/hole" bs=1 seek=65536 conv=notrunc status=none
 	truncate -s 20000 "$SRC/empty"
+	mkdir "$SRC/folder" "$SRC/usual" && chattr +ADs "$SRC/folder"
 	sync
 	# where the file system has the data
 	at=$(python3 -c 'import os, sys
@@ -480,11 +481,13 @@ print(d, os.lseek(f, d, os.SEEK_HOLE))' "$SRC/hole")
 	chattr -i "$SRC/kept"; chattr -a "$SRC/log"
 	holds "SELECT convert_from(path, 'UTF8'), flags, holes
 		FROM inode JOIN path USING (medium_hash, dev, ino)
-		WHERE fs_type = 'f' ORDER BY 1" "empty||{[0,20000)}
+		WHERE path <> '' ORDER BY 1" "empty||{[0,20000)}
+folder|65665|
 hole||{[0,${at% *}),[${at#* },1048576)}
 kept|80|
 log|32|
-plain||"
+plain||
+usual||"
 }
 
 @test "a directory loaded again: attributes go with files that stay copied" {

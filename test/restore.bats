@@ -173,6 +173,30 @@ clean() {
 	[ "$(stat -c %b out/meta/sparse)" -lt 100 ]
 }
 
+@test "--tar: a file that is one hole stays one" {
+	need_root
+	mkdir src && truncate -s 5000001 src/hole
+	ingest src
+	ntt-restore --tar last >out.tar
+	[ "$(stat -c %s out.tar)" -lt 100000 ]
+	mkdir out
+	tar -C out -xpf out.tar
+	cmp src/hole out/hole
+	[ "$(stat -c %b out/hole)" -lt 100 ]
+}
+
+@test "--tar: names of attributes and times that it cannot hold are said" {
+	need_root
+	mkdir src && echo x >src/f && echo y >src/g
+	touch -d '1969-12-31 23:59:59.5Z' src/g
+	setfattr -n 'user.two words' -v 1 src/f
+	setfattr -n 'user.100%=' -v 1 src/f
+	ingest src
+	expect 0 ntt-restore --tar last
+	has "$stderr" '1 names of extended attributes (the archive has %XX in them)'
+	has "$stderr" "1 times could not be set"
+}
+
 @test "--tar leaves out a socket, and says so" {
 	mkdir src && echo x >src/f
 	perl -MIO::Socket -e 'IO::Socket::UNIX->new(Local => "src/s", Listen => 1)'

@@ -2,7 +2,7 @@
 #include "meta.h"
 
 #include <errno.h>
-#include <linux/fs.h>
+#include <linux/limits.h>
 #include <linux/magic.h>
 #include <linux/msdos_fs.h>
 #include <stdlib.h>
@@ -11,11 +11,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fileflags.h"
 
 enum {
-	/* how a file system keeps a file, which is no property of it */
-	FLAGS_OF_STORAGE = FS_EXTENT_FL | FS_INLINE_DATA_FL | FS_INDEX_FL |
-	    FS_HUGE_FILE_FL | FS_EA_INODE_FL | FS_DIRTY_FL | FS_COMPRBLK_FL,
 	/* ranges; later holes become zeros when the file is restored */
 	HOLES_MAX = 65536
 };
@@ -32,15 +30,6 @@ need(struct queue_meta **m)
 	return *m;
 }
 
-/* File systems of other operating systems have no such flags. */
-static int
-has_flags(unsigned long fs_type)
-{
-	return fs_type != FUSE_SUPER_MAGIC && fs_type != MSDOS_SUPER_MAGIC &&
-	    fs_type != EXFAT_SUPER_MAGIC && fs_type != NTFS3_MAGIC &&
-	    fs_type != ISOFS_SUPER_MAGIC && fs_type != NFS_SUPER_MAGIC;
-}
-
 static int
 has_dos_attributes(unsigned long fs_type)
 {
@@ -51,12 +40,11 @@ has_dos_attributes(unsigned long fs_type)
 static void
 take_flags(struct queue_meta **m, int fd, unsigned long fs_type)
 {
-	unsigned int flags = 0;
+	unsigned int flags = fileflags(fd, fs_type);
 	uint32_t dos = 0;
 
-	if (has_flags(fs_type) && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
-	    (flags & ~(unsigned int)FLAGS_OF_STORAGE))
-		need(m)->flags = flags & ~(unsigned int)FLAGS_OF_STORAGE;
+	if (flags)
+		need(m)->flags = flags;
 	if (has_dos_attributes(fs_type) &&
 	    ioctl(fd, FAT_IOCTL_GET_ATTRIBUTES, &dos) == 0)
 		need(m)->dos_attributes = dos;

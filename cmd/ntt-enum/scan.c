@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <fts.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,12 +15,14 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/diag.h"
+#include "base/fileflags.h"
 #include "base/fsutil.h"
 #include "base/xattrs.h"
 #include "raw/raw.h"
@@ -222,6 +225,31 @@ put_xattrs(struct scanner *c, uint64_t dev, const struct statx *st, int dir,
 	return err ? omit_xattr(c, dev, st, NULL, err) : rc;
 }
 
+/*
+ * statx(2) shows only some of the flags.  Nobody else opens a directory later,
+ * as ntt-copier opens files.
+ */
+static void
+put_flags(struct scanner *c, int dir, const char *name)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = c->o->cross ? 0 : RESOLVE_NO_XDEV,
+	};
+	int fd = (int)syscall(SYS_openat2, dir, *name ? name : ".", &how,
+	    sizeof how);
+	unsigned int flags;
+	char hex[16];
+
+	if (fd < 0)	/* the walk says so when it enters the directory */
+		return;
+	flags = fileflags(fd, c->status->walk.fs_type);
+	close(fd);
+	snprintf(hex, sizeof hex, "%x", flags);
+	if (flags)
+		raw_meta_put(&c->meta, "flags", hex, strlen(hex));
+}
+
 static int
 put_meta(void *arg, uint64_t dev, const struct statx *st, int dir,
     const char *name)
@@ -256,6 +284,8 @@ put_meta(void *arg, uint64_t dev, const struct statx *st, int dir,
 		    (unsigned long long)st->stx_attributes);
 		raw_meta_put(b, "attr", attr, strlen(attr));
 	}
+	if (S_ISDIR(st->stx_mode))
+		put_flags(c, dir, name);
 	if (!S_ISREG(st->stx_mode) && put_xattrs(c, dev, st, dir, name) < 0)
 		return -1;
 	raw_meta_end(b);

@@ -284,7 +284,7 @@ take_meta(struct intake *in, const struct raw_record *r)
 	e->ctime_ns = m.ctime.ns;
 	e->btime = m.btime.seconds;
 	e->btime_ns = m.btime.ns;
-	e->attr = (uint16_t)(m.attr & LIKE_FLAGS);
+	e->flags = (uint32_t)(m.attr & LIKE_FLAGS) | (uint32_t)m.flags;
 	if (m.xattrs > 0)
 		buf_put(&s->xattrs, r->meta.at, r->meta.len);
 	put_name(in, 0, m.uid, m.user, &rc);
@@ -520,8 +520,8 @@ put_meta(struct copyin *c, const struct intake_entry *e)
 		copyin_null(c);
 	else
 		copyin_int8(c, (uint64_t)e->rdev);
-	if (e->attr)
-		copyin_int8(c, e->attr);
+	if (e->flags)
+		copyin_int8(c, e->flags);
 	else
 		copyin_null(c);
 	if (e->mtime_ns >= RAW_NO_TIME)

@@ -47,8 +47,8 @@ struct intake_entry {
 	int64_t rdev, atime, ctime, btime;
 	uint32_t uid, gid;
 	uint32_t mtime_ns, atime_ns, ctime_ns, btime_ns;
-	uint16_t mode, attr;
-	uint32_t unused_too;
+	uint32_t flags;
+	uint16_t mode, unused_too;
 };
 
 struct intake_counts {

@@ -35,6 +35,8 @@ static const char *const nouns[META_KINDS] = {
 	[META_ACL] = "access control lists",
 	[META_CAPABILITY] = "capabilities",
 	[META_XATTR] = "extended attributes",
+	[META_XATTR_NAME] = "names of extended attributes (the archive has "
+	    "%XX in them)",
 	[META_FLAGS] = "file flags",
 	[META_DOS] = "DOS attributes",
 	[META_TIMES] = "times",

@@ -207,6 +207,19 @@ add_acl(struct archive_entry *ae, int type, const unsigned char *acl,
 	return 0;
 }
 
+/*
+ * libarchive writes other bytes as %XX.  Of these GNU tar reads back only
+ * %25 and %3D.
+ */
+static int
+keeps_name(const char *name)
+{
+	for (; *name; name++)
+		if (*name <= ' ' || *name > '~')
+			return 0;
+	return 1;
+}
+
 static void
 add_xattr(void *arg, const char *name, const void *value, size_t len)
 {
@@ -219,6 +232,10 @@ add_xattr(void *arg, const char *name, const void *value, size_t len)
 	    add_acl(ae, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, value, len) == 0)
 		return;
 	archive_entry_xattr_add_entry(ae, name, value, len);
+	if (!keeps_name(name)) {
+		errno = EOPNOTSUPP;
+		meta_lost(META_XATTR_NAME);
+	}
 }
 
 static void
@@ -270,6 +287,11 @@ add_times(const struct item *e, struct archive_entry *ae)
 	struct timespec mtime = as_written(&e->meta.times[1]);
 	struct timespec atime = as_written(&e->meta.times[0]);
 
+	if (!is_zip && e->meta.times[1].tv_sec == -1 &&
+	    mtime.tv_nsec != e->meta.times[1].tv_nsec) {
+		errno = EOVERFLOW;	/* -0.5 would be read as 0.5 */
+		meta_lost(META_TIMES);
+	}
 	if (has_place(&e->meta.times[1])) {
 		archive_entry_set_mtime(ae, mtime.tv_sec, mtime.tv_nsec);
 	} else if (is_zip) {
@@ -441,6 +463,9 @@ add_sparse(const struct content *c, struct archive_entry *ae)
 	if (at < c->size)
 		archive_entry_sparse_add_entry(ae, (la_int64_t)at,
 		    (la_int64_t)(c->size - at));
+	/* one hole: libarchive takes a file without any data for a full one */
+	if (e->holes[0].from == 0 && e->holes[0].to >= c->size)
+		archive_entry_sparse_add_entry(ae, 0, 0);
 }
 
 static void

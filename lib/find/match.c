@@ -93,6 +93,33 @@ matcher_add(struct matcher *m, const char *pattern)
 	}
 }
 
+/*
+ * regexec(3) lets no "." and no bracket fit a byte that is not UTF-8, as names
+ * from old disks have them.  Each such byte is compared as U+FFFD as well.
+ */
+static int
+regex_fits(const regex_t *regex, const char *text)
+{
+	size_t len = strlen(text), n;
+	struct buf b = BUF_INIT;
+	int fits = regexec(regex, text, 0, NULL, 0) == 0;
+
+	if (fits || utf8_valid(text, len))
+		return fits;
+	for (; len > 0; text += n, len -= n) {
+		n = utf8_char((const unsigned char *)text, len);
+		if (n > 0) {
+			buf_put(&b, text, n);
+		} else {
+			buf_puts(&b, "\xef\xbf\xbd");
+			n = 1;
+		}
+	}
+	fits = regexec(regex, b.data, 0, NULL, 0) == 0;
+	buf_free(&b);
+	return fits;
+}
+
 int
 matcher_fits(const struct matcher *m, const char *path)
 {
@@ -104,8 +131,7 @@ matcher_fits(const struct matcher *m, const char *path)
 		const struct pattern_text *p = &m->patterns[i];
 		const char *text = p->whole_path ? path : name;
 		int fits = p->form == CONTAINS ? strstr(text, p->text) != NULL :
-		    p->form == REGEX ?
-		    regexec(&p->regex, text, 0, NULL, 0) == 0 :
+		    p->form == REGEX ? regex_fits(&p->regex, text) :
 		    fnmatch(p->text, text,
 		    m->ignore_case ? FNM_CASEFOLD : 0) == 0;
 

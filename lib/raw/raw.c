@@ -679,6 +679,8 @@ raw_meta_read(struct raw_span meta, struct raw_meta *m)
 			m->rdev = read_rdev(value);
 		else if (is_key(key, "attr"))
 			m->attr = read_hex(value);
+		else if (is_key(key, "flags"))
+			m->flags = read_hex(value);
 		else if (is_key(key, "user"))
 			m->user = value;
 		else if (is_key(key, "group"))

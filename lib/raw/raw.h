@@ -166,6 +166,7 @@ struct raw_meta {
 	struct raw_time mtime, atime, ctime, btime;
 	int64_t mode, uid, gid, rdev;	/* -1: not known */
 	uint64_t attr;			/* of statx(2) */
+	uint64_t flags;			/* of a directory, as chattr(1) */
 	struct raw_span user, group;	/* escaped; len 0: not known */
 	unsigned int xattrs;		/* how many keys are xattr:NAME */
 };
