@@ -367,6 +367,8 @@ check(void)
 	int violated = 0;
 
 	check_standby(db);
+	if (db_script(db, sql_db_check_session) < 0)
+		db_die("could not prepare the checks");
 	if (json)
 		json_begin_array(&report, NULL);
 	for (p = strstr(sqltext_sanity_checks, mark); p; ) {

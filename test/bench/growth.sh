@@ -125,6 +125,10 @@ for size in "${sizes[@]}"; do
 		eeee0000eeee0000
 	row "removal of 10,000 paths" "$(seconds ntt-remove --yes -q \
 		eeee0000eeee0000)" s 0.1 ""
+	if ntt-list-media --json | grep -q eeee0000eeee0000; then
+		echo "it was not removed" >&2
+		exit 1
+	fi
 	echo
 	ntt-db stop -q
 	rm -rf "$NTT_HOME"
