@@ -824,9 +824,9 @@ UNION ALL (
 	ORDER BY
 		m.medium);
 
--- What the lists of known contents know of a medium; the first row is of all
--- lists together: name, when it was read, contents that it knows, that it does
--- not know, that it was not compared with.
+-- What the lists of known contents know of medium $1, NULL: of all contents; the
+-- first row is of all lists together: name, when it was read, contents that it
+-- knows, that it does not know, that it was not compared with.
 PREPARE report_known AS
 WITH content AS (
 	SELECT
@@ -835,13 +835,21 @@ WITH content AS (
 		k.known
 	FROM
 		known_list l
-		CROSS JOIN ( SELECT DISTINCT
+		CROSS JOIN (
+			SELECT
 				blobid
 			FROM
-				:"inode"
+				blobs
 			WHERE
-				fs_type = 'f'
-				AND blobid IS NOT NULL) AS c
+				$1::text IS NULL
+			UNION ALL ( SELECT DISTINCT
+					blobid
+				FROM
+					inode
+				WHERE
+					medium_hash = $1
+					AND fs_type = 'f'
+					AND blobid IS NOT NULL)) AS c
 		LEFT JOIN known_content k ON k.list = l.list
 			AND k.blobid = c.blobid
 )
@@ -853,51 +861,6 @@ SELECT
 	count(*) FILTER (WHERE known IS NULL)
 FROM (
 	-- known to one, or else compared with all
-	SELECT
-		CASE WHEN bool_or(known) THEN
-			TRUE
-		WHEN count(known) = count(*) THEN
-			FALSE
-		END AS known
-	FROM
-		content
-	GROUP BY
-		blobid) AS a
-UNION ALL (
-	SELECT
-		l.list,
-		to_char(l.read_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
-		count(c.blobid) FILTER (WHERE known),
-		count(c.blobid) FILTER (WHERE NOT known),
-		count(c.blobid) FILTER (WHERE known IS NULL)
-	FROM
-		known_list l
-		LEFT JOIN content c USING (list)
-	GROUP BY
-		l.list
-	ORDER BY
-		l.list);
-
--- The same of all contents.
-PREPARE report_known_all AS
-WITH content AS (
-	SELECT
-		l.list,
-		c.blobid,
-		k.known
-	FROM
-		known_list l
-		CROSS JOIN blobs c
-		LEFT JOIN known_content k ON k.list = l.list
-			AND k.blobid = c.blobid
-)
-SELECT
-	NULL AS list,
-	NULL AS read_at,
-	count(*) FILTER (WHERE known),
-	count(*) FILTER (WHERE NOT known),
-	count(*) FILTER (WHERE known IS NULL)
-FROM (
 	SELECT
 		CASE WHEN bool_or(known) THEN
 			TRUE

@@ -41,12 +41,9 @@ put_sentence(struct buf *b, const PGresult *res)
 void
 report_known(struct buf *b, PGconn *db, const char *medium)
 {
-	char *sql = medium ? sql_for(sql_report_known, medium) :
-	    xstrdup(sql_report_known_all);
-	PGresult *res = db_query(db, sql);
+	PGresult *res = db_query_n(db, sql_report_known, 1, &medium);
 	int row;
 
-	free(sql);
 	if (!res)
 		db_die("could not ask the lists of known contents");
 	if (PQntuples(res) > 1) {
