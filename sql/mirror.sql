@@ -103,6 +103,29 @@ ORDER BY
 	n
 LIMIT 4096;
 
+-- Which of the ids in the lines of $2 nothing uses, and place $1 is not said to
+-- have.
+PREPARE mirror_forgotten AS
+SELECT
+	x.blobid
+FROM
+	unnest(string_to_array($2, E'\n')) x(blobid)
+WHERE
+	NOT EXISTS (
+		SELECT
+		FROM
+			place_content h
+		WHERE
+			h.place = $1
+			AND h.blobid = x.blobid)
+	AND NOT EXISTS (
+		SELECT
+		FROM
+			blobs b
+		WHERE
+			b.blobid = x.blobid
+			AND b.created_at > 'epoch');
+
 -- The packs of place $1.
 PREPARE mirror_packs AS
 SELECT

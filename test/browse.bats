@@ -229,6 +229,20 @@ END
 	wait
 }
 
+@test "a blob that was healed: the right bytes at the next opening" {
+	mkdir src
+	head -c 100000 /dev/urandom | tee keep >src/f
+	ingest src
+	blob=$(blob_file "$(b3sum --no-names keep)")
+	browse
+	chmod 644 "$blob" && flip_bit "$blob" 5000
+	! cmp -s keep mnt/media/src/f
+	cp keep new && mv new "$blob"
+	cmp keep mnt/media/src/f
+	cmp keep "mnt/blobs/${blob#"$NTT_HOME/by-hash/"}"
+	unmount
+}
+
 @test "names that are too long, impossible, or of directories without a row" {
 	mkdir src
 	echo 1 >src/file

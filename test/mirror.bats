@@ -476,6 +476,32 @@ whole() {
 	has "$stderr" 'p has nothing that nothing uses'
 }
 
+@test "compact: killed at any step, a directory loses it in the next run" {
+	some 3
+	expect 0 ntt-mirror -q p
+	id=$(b3sum --no-names <src/2)
+	sql "DELETE FROM blob_load"
+	sql "UPDATE inode_p_$M SET status = 'excluded', blobid = NULL
+		WHERE blobid = '$id'"
+	expect 0 ntt-reclaim -q --days 0
+	cp -a "$P" "$T/before"
+	sql "CREATE TABLE kept AS SELECT place, ids FROM place_ids"
+	for ((step = 1; ; step++)); do
+		find "$P" -mindepth 1 -delete && cp -a "$T/before/." "$P"
+		sql "DELETE FROM place_ids;
+			INSERT INTO place_ids (place, ids) TABLE kept"
+		status=0
+		stepper kill $step ntt-mirror -q --compact --yes p || status=$?
+		[ $status = 137 ] || break
+		again ntt-mirror -q --compact --yes p
+		[ ! -e "$(copy "$id")" ] || { echo "left by a kill at $step"; return 1; }
+		[ ! -e "$P/.ntt-compact" ]
+		whole
+	done
+	[ "$status" = 99 ]
+	[ "$step" -gt 5 ]
+}
+
 @test "a medium that was removed is not sent any more" {
 	own
 	expect 0 ntt-remove --yes "$H"

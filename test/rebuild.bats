@@ -452,6 +452,7 @@ mine() {
 	sql "INSERT INTO medium (medium_hash) VALUES ('eeee0000eeee0000')"
 	expect 0 ntt-rebuild --rehearse
 	has "$stderr" "eeee0000eeee0000 is not done yet, and would be lost"
+	has "$stderr" "but for 1 media that are not done"
 }
 
 @test "rehearse --from: the place has what is needed, or lacks what is named" {

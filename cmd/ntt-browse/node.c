@@ -196,6 +196,18 @@ node_set_entry(struct node *n, const struct entry *e)
 	pthread_mutex_unlock(&lock);
 }
 
+int
+node_opened(struct node *n, uint64_t file)
+{
+	int same;
+
+	pthread_mutex_lock(&lock);
+	same = n->opened == 0 || n->opened == file;
+	n->opened = file;
+	pthread_mutex_unlock(&lock);
+	return same;
+}
+
 void
 node_use(struct node *n)
 {

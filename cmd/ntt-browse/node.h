@@ -36,6 +36,7 @@ struct node {
 	struct node *parent;	/* of the name; may be gone */
 	char *name;
 	uint64_t lookups;
+	uint64_t opened;	/* which file of the store, last; 0: none */
 	int64_t used;
 	struct node *chain, *newer, *older;
 };
@@ -53,6 +54,11 @@ struct node *node_get(enum node_kind kind, struct shown *m,
 void node_forget(struct node *n, uint64_t count);
 void node_entry(struct node *n, struct entry *e);
 void node_set_entry(struct node *n, const struct entry *e);
+/*
+ * The node is opened as this file of the store.  1: the last time it was this
+ * one, too, or it is the first time.
+ */
+int node_opened(struct node *n, uint64_t file);
 /* Somebody works in this directory. */
 void node_use(struct node *n);
 

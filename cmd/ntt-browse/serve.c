@@ -693,6 +693,22 @@ close_file(struct file *f)
 	free(f);
 }
 
+/*
+ * Are the pages that the kernel has of the node from this file?  A blob that
+ * was healed is another file.
+ */
+static int
+same_file(struct node *n, int fd)
+{
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return 0;
+	return node_opened(n, (st.st_ino * 0x9e3779b97f4a7c15u ^
+	    ((uint64_t)st.st_ctim.tv_sec << 30) ^
+	    (uint64_t)st.st_ctim.tv_nsec) | 1);
+}
+
 /* 0 or errno. */
 static int
 open_file(struct node *n, struct file *f)
@@ -740,7 +756,7 @@ do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	/* the kernel takes a short answer for the end of the file where it
 	 * keeps pages */
 	fi->direct_io = f->text || f->lost_count > 0;
-	fi->keep_cache = !fi->direct_io;
+	fi->keep_cache = !fi->direct_io && same_file(node_of(ino), f->fd);
 	fi->fh = (uintptr_t)f;
 	if (fuse_reply_open(req, fi) < 0)
 		close_file(f);

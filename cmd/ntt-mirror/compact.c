@@ -21,6 +21,7 @@
 #include "base/num.h"
 #include "base/progress.h"
 #include "base/sig.h"
+#include "base/tempfile.h"
 #include "catalogue/db.h"
 #include "mirror.h"
 #include "sql/statements.h"
@@ -56,27 +57,113 @@ ask(const struct mirror *m, const char *sql, const char *pack)
 
 /* ---- a directory ---- */
 
+/*
+ * The blobs of the batch that is being deleted, one id a line.  The rows go
+ * before the files; without this list nobody would know about the files if
+ * ntt-mirror were killed in between.
+ */
+static char *
+list_path(const struct mirror *m)
+{
+	return path_join(m->to->path, ".ntt-compact");
+}
+
+static void
+write_list(const struct mirror *m, char (*ids)[STORE_ID + 1], size_t count)
+{
+	char *path = list_path(m);
+	struct buf text = BUF_INIT;
+	struct tempfile t;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		buf_printf(&text, "%s\n", ids[i]);
+	if (tempfile_open(&t, path) < 0 ||
+	    write_all(t.fd, text.data, text.len) < 0 ||
+	    tempfile_commit(&t) < 0)
+		die_errno("could not write %s: %m", quoted(path));
+	buf_free(&text);
+	free(path);
+}
+
+static void
+unlink_blob(struct mirror *m, const char *id)
+{
+	char path[STORE_PATH];
+
+	store_path(path, id);
+	if (unlinkat(m->to->store.root, path, 0) == 0)
+		m->blobs++;
+	else if (errno != ENOENT)
+		die_errno("could not delete blob %s of %s: %m", id,
+		    m->to->name);
+}
+
+/* Durably: the list must not go before the files that it names. */
+static void
+remove_list(const struct mirror *m)
+{
+	char *path = list_path(m);
+
+	if (store_sync(&m->to->store) < 0 ||
+	    (unlink(path) < 0 && errno != ENOENT))
+		die_errno("could not write to %s: %m", quoted(m->to->path));
+	free(path);
+}
+
 static void
 delete_files(struct mirror *m, const PGresult *res)
 {
 	size_t count = (size_t)PQntuples(res), i;
 	char (*ids)[STORE_ID + 1] = xcalloc(count, sizeof *ids);
-	char path[STORE_PATH];
 
 	for (i = 0; i < count; i++)
 		snprintf(ids[i], sizeof ids[i], "%s", db_text(res, (int)i, 1));
+	write_list(m, ids, count);
 	/* the rows first: what is believed to be there is there */
 	if (depot_holds_not(m->db, m->to, ids, count) < 0)
 		db_die("could not record what %s has", m->to->name);
-	for (i = 0; i < count; i++) {
-		store_path(path, ids[i]);
-		if (unlinkat(m->to->store.root, path, 0) < 0 &&
-		    errno != ENOENT)
-			die_errno("could not delete blob %s of %s: %m", ids[i],
-			    m->to->name);
-	}
-	m->blobs += count;
+	for (i = 0; i < count; i++)
+		unlink_blob(m, ids[i]);
+	remove_list(m);
 	free(ids);
+}
+
+/* Deletes what a run was deleting that was killed. */
+static void
+finish_earlier(struct mirror *m)
+{
+	char *path = list_path(m), *line = NULL;
+	struct buf ids = BUF_INIT;
+	size_t room = 0;
+	FILE *f = fopen(path, "re");
+	PGresult *res;
+	int row;
+
+	if (!f && errno != ENOENT)
+		die_errno("could not read %s: %m", quoted(path));
+	free(path);
+	if (!f)
+		return;
+	while (getline(&line, &room, f) > 0)
+		if (strspn(line, "0123456789abcdef") == STORE_ID)
+			buf_printf(&ids, "%s%.*s", ids.len ? "\n" : "",
+			    STORE_ID, line);
+	fclose(f);
+	free(line);
+	res = ask(m, sql_mirror_forgotten, ids.data ? ids.data : "");
+	for (row = 0; row < PQntuples(res); row++)
+		if (*db_text(res, row, 0))
+			unlink_blob(m, db_text(res, row, 0));
+	PQclear(res);
+	buf_free(&ids);
+	remove_list(m);
+}
+
+static void
+say_deleted(const struct mirror *m)
+{
+	say("%s: %s contents were deleted", m->to->name, num_grouped(m->blobs));
 }
 
 static void
@@ -86,6 +173,7 @@ compact_directory(struct mirror *m, int yes)
 	char last[24] = "0";
 	int rows = 1;
 
+	finish_earlier(m);
 	if (db_script(m->db, sql_mirror_empty) < 0)
 		db_die("could not begin");
 	PQclear(ask(m, sql_mirror_dead, NULL));
@@ -93,7 +181,10 @@ compact_directory(struct mirror *m, int yes)
 	if (!res)
 		db_die("could not ask what %s has", m->to->name);
 	if (db_int(res, 0, 0) == 0) {
-		say("%s has nothing that nothing uses", m->to->name);
+		if (m->blobs > 0)
+			say_deleted(m);
+		else
+			say("%s has nothing that nothing uses", m->to->name);
 		PQclear(res);
 		return;
 	}
@@ -114,7 +205,7 @@ compact_directory(struct mirror *m, int yes)
 		PQclear(res);
 	}
 	mirror_interrupted(m);
-	say("%s: %s contents were deleted", m->to->name, num_grouped(m->blobs));
+	say_deleted(m);
 }
 
 /* ---- packs ---- */

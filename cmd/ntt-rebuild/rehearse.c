@@ -186,6 +186,8 @@ paths_of(PGconn *db, const char *medium)
 	return s;
 }
 
+static uint64_t unfinished;	/* media, which may differ */
+
 static void
 compare_medium(const char *medium, int working)
 {
@@ -193,9 +195,10 @@ compare_medium(const char *medium, int working)
 
 	if (was.paths == is.paths && !strcmp(was.digest, is.digest))
 		return;
-	if (working)
+	if (working) {
 		say("%s is not done yet, and is not compared", medium);
-	else if (was.paths != is.paths)
+		unfinished++;
+	} else if (was.paths != is.paths)
 		differs("%s: %s paths, and %s when it is made again", medium,
 		    num_grouped(was.paths), num_grouped(is.paths));
 	else
@@ -219,8 +222,10 @@ compare_media(void)
 		if (other < PQntuples(is) &&
 		    !strcmp(db_text(is, other, 0), medium))
 			compare_medium(medium, working);
-		else if (working)
+		else if (working) {
 			say("%s is not done yet, and would be lost", medium);
+			unfinished++;
+		}
 		else
 			differs("%s: would be lost", medium);
 	}
@@ -339,7 +344,11 @@ rehearse(const char *from, int (*make)(void))
 	fflush(stdout);
 	if (status != EXIT_DONE && status != EXIT_PARTIAL)
 		return status;
-	if (differences == 0 && status == EXIT_DONE)
+	if (differences == 0 && status == EXIT_DONE && unfinished)
+		say("a catalogue that is made again has the same media, paths "
+		    "and contents, but for %s media that are not done",
+		    num_grouped(unfinished));
+	else if (differences == 0 && status == EXIT_DONE)
 		say("a catalogue that is made again has the same media, paths "
 		    "and contents");
 	return differences ? EXIT_PARTIAL : status;
