@@ -12,7 +12,7 @@ setup() {
 }
 
 teardown() {
-	umount -l "$T/mnt" 2>/dev/null || :
+	umount -l "$T/mnt" "$T/src/m" "$T/src/gone" 2>/dev/null || :
 	detach_loops
 }
 
@@ -59,6 +59,25 @@ image() {
 	echo 4 >src/d
 	expect 0 ntt-orchestrator src
 	holds "SELECT max(state_number) FROM medium" 3
+}
+
+@test "what an older state lacks the next one has, or it stays missing" {
+	need_root
+	mkdir -p src/m src/gone
+	mount -t tmpfs tmpfs src/m && mount -t tmpfs tmpfs src/gone
+	expect 3 ntt-orchestrator src
+	old=$(sql "SELECT medium_hash FROM medium")
+	umount src/m src/gone
+	rmdir src/gone
+	echo in >src/m/in
+	expect 0 ntt-orchestrator src
+	holds "SELECT convert_from(path, 'UTF8'), settled_by FROM omission
+		WHERE medium_hash = '$old' ORDER BY path" $'gone|\nm|state 2'
+	expect 3 ntt-recover-failed list-omissions "$old"
+	has "$output" '"gone"'
+	[[ $output != *'"m"'* ]]
+	expect 3 ntt-recover-failed list-omissions "$old" --all
+	has "$output" 'done by state 2'
 }
 
 @test "the same size and time within a second, other contents: a new state" {

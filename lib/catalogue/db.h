@@ -20,7 +20,7 @@
 
 #include "base/buf.h"
 
-enum { DB_SCHEMA_VERSION = 15, DB_MAX_PARAMS = 24 };
+enum { DB_SCHEMA_VERSION = 16, DB_MAX_PARAMS = 24 };
 
 /*
  * Connects to NTT_DB_URL as the invoking user and checks the version of the

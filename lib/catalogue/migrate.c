@@ -22,6 +22,7 @@ static const char *const steps[DB_SCHEMA_VERSION] = {
 	sqltext_0013,
 	sqltext_0014,
 	sqltext_0015,
+	sqltext_0016,
 };
 
 int

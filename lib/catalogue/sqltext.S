@@ -22,6 +22,7 @@
 	text sqltext_0013 "sql/0013-stream-contents.sql"
 	text sqltext_0014 "sql/0014-copies.sql"
 	text sqltext_0015 "sql/0015-notes.sql"
+	text sqltext_0016 "sql/0016-states.sql"
 	text sqltext_sanity_checks "sql/sanity-checks.sql"
 
 	.section .note.GNU-stack,"",%progbits

@@ -17,6 +17,7 @@ extern const char sqltext_0012[];
 extern const char sqltext_0013[];
 extern const char sqltext_0014[];
 extern const char sqltext_0015[];
+extern const char sqltext_0016[];
 extern const char sqltext_sanity_checks[];
 
 #endif
