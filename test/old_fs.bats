@@ -382,8 +382,10 @@ adf() {
 
 @test "UFS2, with its superblock where kernels look for it" {
 	need makefs makefs
-	# makefs has it at byte 8192, and the first file then lies at 65536
+	# makefs has it at byte 8192, and the first file then lies at 65536,
+	# unless others are large
 	truncate -s 150000 tree/aaa
+	truncate -s 5000 tree/one tree/two tree/sub/three
 	makefs -t ffs -o version=2 -s 8m i.img tree >/dev/null
 	python3 - <<-'END'
 	import struct
