@@ -193,7 +193,7 @@ clean() {
 	setfattr -n 'user.100%=' -v 1 src/f
 	ingest src
 	expect 0 ntt-restore --tar last
-	has "$stderr" '1 names of extended attributes (the archive has %XX in them)'
+	has "$stderr" '1 names of extended attributes (now with %XX)'
 	has "$stderr" "1 times could not be set"
 }
 

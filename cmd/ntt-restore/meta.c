@@ -35,8 +35,7 @@ static const char *const nouns[META_KINDS] = {
 	[META_ACL] = "access control lists",
 	[META_CAPABILITY] = "capabilities",
 	[META_XATTR] = "extended attributes",
-	[META_XATTR_NAME] = "names of extended attributes (the archive has "
-	    "%XX in them)",
+	[META_XATTR_NAME] = "names of extended attributes (now with %XX)",
 	[META_FLAGS] = "file flags",
 	[META_DOS] = "DOS attributes",
 	[META_TIMES] = "times",
