@@ -111,6 +111,11 @@ track03.wav" ]
 	is_music both "$NTT_HOME/archived/$M/p1/track01.wav"
 	is_music m3 "$NTT_HOME/archived/$M/p1/track02.wav"
 	forget
+	# the same where the sheet does not say what is before the track
+	sed -i '/INDEX 00/d' c/x.cue
+	open_disc 0 c/x.cue
+	is_music hidden "$NTT_HOME/archived/$M/p1/track01-pregap.wav"
+	forget
 	# silence before the first one is nobody's file; high bytes first
 	head -c 176400 /dev/zero >hidden
 	disc cue-swapped c/y gap=hidden audio=m2

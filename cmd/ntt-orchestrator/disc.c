@@ -196,7 +196,8 @@ put_record(unsigned char *at, const char *name, size_t len, uint32_t sector,
 	at[0] = (unsigned char)record;
 	both(at + 2, sector);
 	both(at + 10, size);
-	/* a date: the first that there is */
+	/* a date: 1 January 1970, because none is known */
+	at[18] = 70;
 	at[19] = at[20] = 1;
 	at[25] = directory ? 2 : 0;
 	at[28] = at[31] = 1;

@@ -230,6 +230,9 @@ tracks_of_cue(struct tracks *t, const char *text, size_t len,
 			*why = "it has a track without a beginning";
 		if (track->gap == UINT64_MAX)
 			track->gap = track->at;
+		/* what a file has before its first track is of that */
+		if (i == 0 || track[-1].file != track->file)
+			track->gap = 0;
 	}
 	if (!*why && t->count == 0)
 		*why = "it has no tracks";
