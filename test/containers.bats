@@ -328,6 +328,23 @@ medium() {
 	same_contents "$(medium)"
 }
 
+@test "parts in a folder that cannot be listed: there may be more" {
+	need_root
+	raw_image 20
+	split -b 6M -a 3 --numeric-suffixes=1 "$T/raw.img" "$T/c/x."
+	mkdir "$T/theirs"
+	chmod 755 "$T"
+	chown -R nobody "$T/c" "$T/theirs"
+	chmod 0311 "$T/c"
+	cd /
+	expect 1 setpriv --reuid=nobody --regid=nogroup --clear-groups \
+		env NTT_HOME="$T/theirs" HOME="$T/theirs" NTT_DB_URL= \
+		"$NTT_BUILD/bin/ntt-orchestrator" --stop-after register --image \
+		"$T/c/x.001" 3>&-
+	has "$stderr" "could not list \"$T/c/\", where other parts"
+	NTT_HOME=$T/theirs ntt-db stop -q 3>&- || :
+}
+
 @test "numbered floppies and disks are no parts of one image" {
 	need_loop
 	raw_image 6
@@ -756,6 +773,14 @@ headed() {
 	refused "$T/c/p.vmdk" "p-s001.vmdk\" is damaged or cut"
 	rm p-s001.vmdk
 	refused "$T/c/p.vmdk" "part \"p-s001.vmdk\" is not there"
+	# what qemu-img would leave out, so that the disk is shorter
+	rm p.vmdk
+	qemu-img convert -O vmdk -o subformat=twoGbMaxExtentFlat "$T/raw.img" \
+		p.vmdk
+	sed -i 's/^RW /RDONLY /' p.vmdk
+	refused "$T/c/p.vmdk" "with a part that qemu-img leaves out"
+	sed -i 's/^RDONLY /R7 /' p.vmdk
+	refused "$T/c/p.vmdk" "with a part that qemu-img leaves out"
 }
 
 @test "flipped bits end a run, never badly" {

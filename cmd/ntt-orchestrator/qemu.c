@@ -200,7 +200,23 @@ need_whole_part(const struct opening *o, const struct part *p)
 		    "kind", quoted(p->path));
 }
 
-/* RW 4192256 SPARSE "disk-s001.vmdk"; 1 if it was a descriptor. */
+/* Nothing, a remark, or a setting, "ddb.adapterType = "ide"". */
+static int
+describes_no_part(const char *line)
+{
+	line += strspn(line, " \t");
+	if (!*line || *line == '#')
+		return 1;
+	line += strcspn(line, " \t=\"");
+	line += strspn(line, " \t");
+	return *line == '=';
+}
+
+/*
+ * RW 4192256 SPARSE "disk-s001.vmdk"; 1 if it was a descriptor.  qemu-img leaves
+ * out what it does not read, such as parts that are not RW, and the disk is
+ * shorter then.
+ */
 static int
 vmdk_extents(struct opening *o, size_t descriptor)
 {
@@ -220,11 +236,13 @@ vmdk_extents(struct opening *o, size_t descriptor)
 		unsigned long long sectors, offset = 0;
 		struct part *p;
 
+		if (describes_no_part(line))
+			continue;
 		if (sscanf(line, "%11s %llu %23s \"%511[^\"]\" %llu", access,
 		    &sectors, type, name, &offset) < 4 ||
-		    (strcmp(access, "RW") && strcmp(access, "RDONLY") &&
-		    strcmp(access, "NOACCESS")))
-			continue;
+		    strcmp(access, "RW"))
+			cannot(o, " with a part that qemu-img leaves out: %s",
+			    quoted(line));
 		if (name[0] == '.' || strchr(name, '/'))
 			cannot(o, " whose part %s is not beside it",
 			    quoted(name));

@@ -2,6 +2,7 @@
 #include "opening.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,13 +37,15 @@ last_number(const struct opening *o)
 	const struct dirent *e;
 	DIR *d = opendir(dir);
 
-	while (d && (e = readdir(d)))
+	while (d && (errno = 0, e = readdir(d)))
 		if (strlen(e->d_name) == stem + 3 &&
 		    !strncmp(e->d_name, base, stem) &&
 		    (n = split_number(e->d_name)) > last)
 			last = n;
-	if (d)
-		closedir(d);
+	if (!d || errno)
+		die_errno("could not list %s, where other parts of %s may be: "
+		    "%m", quoted(dir), quoted(o->path));
+	closedir(d);
 	free(dir);
 	return last;
 }
