@@ -12,7 +12,38 @@
 
 enum { PAGE_MOST = 256 << 20 };	/* bytes of a page */
 
-/* One of its segments; the caller frees it. */
+/* Lines like "pagesize<tab>arg:1048576<tab>len:0", each behind a newline. */
+static void
+list_segments(struct opening *o)
+{
+	const char *const args[] = { "-L", "/in/image.aff", NULL };
+	struct buf why = BUF_INIT;
+	struct engine e;
+
+	engine_for(o, &e, "affcat");
+	buf_puts(&o->segments, "\n");
+	if (engine_capture(&e, args, &o->segments, LIST_MAX, LOOK_MS, &why) !=
+	    EXIT_DONE || o->segments.len >= LIST_MAX)
+		cannot(o, " whose segments affcat cannot list%s%s", why.len ?
+		    ": " : "", why.len ? why.data : "");
+	engine_end(&e);
+	buf_puts(&o->segments, "");
+	buf_free(&why);
+}
+
+/* What follows the name in its line, NULL: there is no such segment. */
+static const char *
+find_segment(const struct opening *o, const char *name)
+{
+	char *line = xasprintf("\n%s\t", name);
+	const char *at = strstr(o->segments.data, line);
+
+	at = at ? at + strlen(line) : NULL;
+	free(line);
+	return at;
+}
+
+/* One of its segments, empty if there is none; the caller frees it. */
 static struct buf
 aff_segment(const struct opening *o, const char *name)
 {
@@ -20,46 +51,27 @@ aff_segment(const struct opening *o, const char *name)
 	struct buf out = BUF_INIT, why = BUF_INIT;
 	struct engine e;
 
+	if (!find_segment(o, name))
+		return out;
 	engine_for(o, &e, "affcat");
 	if (engine_capture(&e, args, &out, TEXT_MAX, LOOK_MS, &why) !=
 	    EXIT_DONE)
-		buf_reset(&out);
+		cannot(o, " whose segment %s cannot be read", name);
 	engine_end(&e);
 	buf_free(&why);
 	return out;
 }
 
-/* Lines like "pagesize<tab>arg:1048576<tab>len:0". */
-static uint64_t
-aff_page_size(const struct opening *o)
-{
-	static const char key[] = "\npagesize\targ:";
-	const char *const args[] = { "-L", "/in/image.aff", NULL };
-	struct buf out = BUF_INIT, why = BUF_INIT;
-	struct engine e;
-	const char *at;
-	uint64_t size;
-
-	engine_for(o, &e, "affcat");
-	buf_puts(&out, "\n");
-	engine_capture(&e, args, &out, LIST_MAX, LOOK_MS, &why);
-	engine_end(&e);
-	buf_puts(&out, "");
-	at = strstr(out.data, key);
-	size = at ? strtoull(at + sizeof key - 1, NULL, 10) : 0;
-	buf_free(&out);
-	buf_free(&why);
-	return size;
-}
-
 void
 prepare_aff(struct opening *o)
 {
+	const char *page;
 	struct buf b;
 
 	need_engine(o, "affcat");
 	free(o->parts[0].as);
 	o->parts[0].as = xstrdup("image.aff");
+	list_segments(o);
 	/* the lower half comes first */
 	b = aff_segment(o, "imagesize");
 	if (b.len == 8)
@@ -69,7 +81,9 @@ prepare_aff(struct opening *o)
 	if (o->size == 0 || o->size > MOST)
 		cannot(o, " that does not say how large it is, or is damaged "
 		    "or encrypted");
-	o->page = aff_page_size(o);
+	page = find_segment(o, "pagesize");
+	o->page = page && !strncmp(page, "arg:", 4) ?
+	    strtoull(page + 4, NULL, 10) : 0;
 	if (o->page < SECTOR || o->page > PAGE_MOST)
 		cannot(o, " without the size of its pages, or of an unknown "
 		    "kind");

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "disc.h"
 #include "engine.h"
 #include "image/container.h"
@@ -63,6 +64,7 @@ struct opening {
 	struct disc disc;
 	int only_data;		/* nothing tells which tracks it has */
 	/* of AFF */
+	struct buf segments;	/* a line each */
 	EVP_MD_CTX *sum;
 	uint64_t page;
 	unsigned char bad[SECTOR];	/* stands for a sector not read */
