@@ -166,8 +166,8 @@ choose_odd(struct making *m)
 		PGresult *res;
 
 		free(m->odd);
-		m->odd = n == 1 ? xstrdup("not-utf8") :
-		    xasprintf("not-utf8-%d", n);
+		m->odd = n == 1 ? xstrdup("renamed") :
+		    xasprintf("renamed-%d", n);
 		bytea = db_bytea(m->odd, strlen(m->odd));
 		res = db_query(m->db, sql, bytea);
 		taken = res ? db_int(res, 0, 0) > 0 : -1;
@@ -325,12 +325,12 @@ add_name(struct making *m, const struct export_row *row)
 	struct buf path = BUF_INIT, line = BUF_INIT;
 	int rc;
 
-	if (utf8_valid(row->path, row->len)) {
-		buf_put(&path, row->path, row->len);
-	} else {
+	if (bag_must_rename(row->path, row->len)) {
 		buf_printf(&path, "%s/", m->odd);
 		bag_put_renamed(&path, row->path, row->len);
 		m->b->renamed++;
+	} else {
+		buf_put(&path, row->path, row->len);
 	}
 	rc = place(m, path.data);
 	if (rc > 0) {
@@ -463,8 +463,8 @@ write_info(struct making *m)
 	    "\n", num_bytes(b->bytes), b->bytes, b->files, b->not_copied,
 	    b->lost, b->excluded, b->links);
 	if (b->renamed)
-		fprintf(f, "Names-Not-UTF-8: %" PRIu64 ", percent-encoded "
-		    "below data/%s\n", b->renamed, m->odd);
+		fprintf(f, "Names-Renamed: %" PRIu64 ", below data/%s with "
+		    "=XX for bytes\n", b->renamed, m->odd);
 	PQclear(res);
 	return end_file(m, f, "bag-info.txt");
 }

@@ -6,9 +6,8 @@
  * and as copies elsewhere; each is read for its checksum anyway, and only what
  * still has its BLAKE3 gets into a bag.
  *
- * Tag files of a bag are UTF-8, so names that are not stand below a directory
- * of their own, data/not-utf8 (with a number behind it where the medium has
- * that name), with their bytes outside of ASCII, and the percent signs, as %XX.
+ * Names that manifests cannot have (bag_name.h) stand below a directory of their
+ * own, data/renamed (with a number behind it where the medium has that name).
  *
  * A bag is made as <dir>.partial and renamed when it is complete and durable.
  */
@@ -24,7 +23,7 @@ struct bagit {
 	uint64_t files, bytes;		/* in data/ */
 	uint64_t not_copied;		/* pending and failed: not in the bag */
 	uint64_t excluded, links;	/* names: left out on purpose */
-	uint64_t renamed;		/* names that are not UTF-8 */
+	uint64_t renamed;		/* names below data/renamed */
 	uint64_t lost;			/* names without a sound blob */
 	int status;			/* exit status of a failure */
 	char *error;			/* its clause; caller frees */

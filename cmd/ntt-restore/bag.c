@@ -25,7 +25,7 @@ void
 bag_start(const char *name, const char *medium)
 {
 	directory = xstrdup(name);
-	odd = xasprintf("names-not-utf-8-%s", medium);
+	odd = xasprintf("renamed-%s", medium);
 	spool_init(&manifest);
 	spool_init(&tree);
 	spool_init(&tags);
@@ -51,7 +51,7 @@ void
 bag_path(struct buf *b, const char *path, size_t len)
 {
 	buf_printf(b, "%s/data/", directory);
-	if (utf8_valid(path, len)) {
+	if (!bag_must_rename(path, len)) {
 		buf_put(b, path, len);
 		return;
 	}
@@ -211,8 +211,8 @@ bag_end(const struct buf *info, void (*to)(const char *, struct spool *))
 	    "\nSymbolic-Links-Left-Out: %" PRIu64 "\n", num_bytes(bytes),
 	    bytes, files, links);
 	if (renamed > 0)
-		buf_printf(&b, "Names-Not-UTF-8: %" PRIu64 ", "
-		    "percent-encoded below data/%s\n", renamed, odd);
+		buf_printf(&b, "Names-Renamed: %" PRIu64 ", below data/%s "
+		    "with =XX for bytes\n", renamed, odd);
 	give_text("bag-info.txt", &b, to);
 	give("manifest-sha512.txt", &manifest, to);
 	give("metadata/tree.jsonl", &tree, to);

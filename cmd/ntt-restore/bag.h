@@ -19,13 +19,13 @@
 #include "base/spool.h"
 #include "plan.h"
 
-/* medium: of names that are not UTF-8. */
+/* medium: of names that are renamed. */
 void bag_start(const char *directory, const char *medium);
 const char *bag_directory(void);
 
 /*
- * The path in the archive.  A name that is not UTF-8 has no place in a
- * manifest: it is below data/names-not-utf-8-HASH, percent-encoded.
+ * The path in the archive.  A name that a manifest cannot have (bag_name.h) is
+ * below data/renamed-HASH.
  */
 void bag_path(struct buf *b, const char *path, size_t len);
 
