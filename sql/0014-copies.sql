@@ -37,3 +37,10 @@ BEGIN
 	DELETE FROM blob_pack WHERE place = of AND blobid = ANY (blobids);
 	DELETE FROM place_copies;
 END $$;
+
+-- The copies of every content: those at places, and a good one in the store.
+CREATE VIEW content_copies AS
+SELECT b.blobid, b.size,
+	coalesce(c.n, 0) + (b.state = 'good')::integer AS copies
+FROM blobs b LEFT JOIN (SELECT blobid, count(*) AS n FROM place_content
+	GROUP BY blobid) AS c ON c.blobid = b.blobid;

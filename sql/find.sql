@@ -317,16 +317,8 @@ CREATE TEMPORARY TABLE find_copies(
 PREPARE find_copies_fill AS
 INSERT INTO find_copies
 SELECT
-	b.blobid
+	blobid
 FROM
-	blobs b
-	LEFT JOIN (
-		SELECT
-			blobid,
-			count(*) AS n
-		FROM
-			place_content
-		GROUP BY
-			blobid) AS c ON c.blobid = b.blobid
+	content_copies
 WHERE
-	coalesce(c.n, 0) + (b.state = 'good')::integer BETWEEN $1::bigint AND $2::bigint;
+	copies BETWEEN $1::bigint AND $2::bigint;

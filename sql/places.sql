@@ -149,24 +149,16 @@ INSERT INTO place_copies(wanted, contents, bytes, stored)
 SELECT
 	$1::integer,
 	count(*),
-	coalesce(sum(b.size), 0),
+	coalesce(sum(size), 0),
 	(
 		SELECT
 			coalesce(sum(new), 0)
 		FROM
 			copy_minute)
 FROM
-	blobs b
-	LEFT JOIN (
-		SELECT
-			blobid,
-			count(*) AS n
-		FROM
-			place_content
-		GROUP BY
-			blobid) AS c ON c.blobid = b.blobid
+	content_copies
 WHERE
-	coalesce(c.n, 0) + (b.state = 'good')::integer < $1::integer
+	copies < $1::integer
 ON CONFLICT (one)
 	DO UPDATE SET
 		wanted = excluded.wanted,

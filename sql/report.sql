@@ -740,54 +740,31 @@ DECLARE names_by_blob NO SCROLL CURSOR FOR
 -- How many contents of a medium, of how many bytes, have fewer than $1 copies; and
 -- how many places there are.
 PREPARE report_copies AS
-WITH contents AS (
-	SELECT DISTINCT
-		blobid
-	FROM
-		:"inode"
-	WHERE
-		blobid IS NOT NULL
-)
 SELECT
 	count(*),
-	coalesce(sum(b.size), 0),
+	coalesce(sum(c.size), 0),
 	(
 		SELECT
 			count(*)
 		FROM
 			place)
 FROM
-	contents
-	JOIN blobs b USING (blobid)
-	LEFT JOIN (
-		SELECT
-			blobid,
-			count(*) AS n
-		FROM
-			place_content
-		GROUP BY
-			blobid) AS c ON c.blobid = b.blobid
+	blob_medium m
+	JOIN content_copies c USING (blobid)
 WHERE
-	coalesce(c.n, 0) + (b.state = 'good')::integer < $1;
+	m.medium = :'medium'
+	AND c.copies < $1;
 
 -- The same of the collection, and then of each medium that has such.
 PREPARE report_copies_all AS
 WITH few AS (
 	SELECT
-		b.blobid,
-		b.size
+		blobid,
+		size
 	FROM
-		blobs b
-		LEFT JOIN (
-			SELECT
-				blobid,
-				count(*) AS n
-			FROM
-				place_content
-			GROUP BY
-				blobid) AS c ON c.blobid = b.blobid
+		content_copies
 	WHERE
-		coalesce(c.n, 0) + (b.state = 'good')::integer < $1
+		copies < $1
 ),
 places AS (
 	SELECT
