@@ -18,7 +18,8 @@ BEGIN
 			'SET settled_at = now(), settled_by = %L '
 			'WHERE o.medium_hash = %L AND o.settled_at IS NULL '
 			'AND (coalesce(o.path, '''') = '''' '
-			'OR o.path IN (SELECT p.path FROM %I p) '
+			'OR o.path IN (SELECT p.path FROM %I p '
+				'WHERE p.exclude_reason IS NULL) '
 			'OR o.path IN (SELECT n.path FROM omission n '
 				'WHERE n.medium_hash = %L))',
 			'state ' || number, older, paths, newer);

@@ -12,7 +12,7 @@ setup() {
 }
 
 teardown() {
-	umount -l "$T/mnt" "$T/src/m" "$T/src/gone" 2>/dev/null || :
+	umount -l "$T/mnt" "$T"/src/{m,gone,unwanted} 2>/dev/null || :
 	detach_loops
 }
 
@@ -63,21 +63,30 @@ image() {
 
 @test "what an older state lacks the next one has, or it stays missing" {
 	need_root
-	mkdir -p src/m src/gone
-	mount -t tmpfs tmpfs src/m && mount -t tmpfs tmpfs src/gone
+	mkdir -p src/m src/gone src/unwanted
+	for m in m gone unwanted; do mount -t tmpfs tmpfs src/$m; done
 	expect 3 ntt-orchestrator src
 	old=$(sql "SELECT medium_hash FROM medium")
-	umount src/m src/gone
+	umount src/m src/gone src/unwanted
 	rmdir src/gone
 	echo in >src/m/in
-	expect 0 ntt-orchestrator src
+	echo 'unwanted*' >patterns
+	NTT_IGNORE_PATTERNS=$T/patterns expect 0 ntt-orchestrator src
 	holds "SELECT convert_from(path, 'UTF8'), settled_by FROM omission
-		WHERE medium_hash = '$old' ORDER BY path" $'gone|\nm|state 2'
+		WHERE medium_hash = '$old' ORDER BY path" \
+		$'gone|\nm|state 2\nunwanted|'
 	expect 3 ntt-recover-failed list-omissions "$old"
 	has "$output" '"gone"'
 	[[ $output != *'"m"'* ]]
 	expect 3 ntt-recover-failed list-omissions "$old" --all
 	has "$output" 'done by state 2'
+	# what is excluded there is not stored there either
+	sql "UPDATE omission SET settled_at = NULL, settled_by = NULL;
+		UPDATE path SET exclude_reason = 'x' WHERE path = 'm'
+			AND medium_hash <> '$old';
+		UPDATE medium SET copy_done = NULL WHERE medium_hash <> '$old';
+		UPDATE medium SET copy_done = now() WHERE medium_hash <> '$old'"
+	holds "SELECT count(*) FROM omission WHERE settled_at IS NOT NULL" 0
 }
 
 @test "the same size and time within a second, other contents: a new state" {
