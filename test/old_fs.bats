@@ -348,8 +348,8 @@ adf() {
 	python3 "$BATS_TEST_DIRNAME/tools/labels.py" pc98 i.img fs
 	read_whole i.img p1/
 	! has "$stderr" "search" || return 1
-	[ "$(sql "SELECT table_type, label, start_bytes FROM medium_partition")" \
-		= "pc98|MS-DOS 3.30|8257536" ]
+	[ "$(sql "SELECT table_type, label, start_bytes, size_bytes
+		FROM medium_partition")" = "pc98|MS-DOS 3.30|8257536|12902400" ]
 	# without a file system there is no geometry, and nothing is invented
 	dd if=/dev/zero of=i.img bs=512 seek=16128 count=20 conv=notrunc \
 		status=none

@@ -12,15 +12,29 @@ static const char key_dump[] = "LUKS header information\n"
     "MK bits:       \t%d\nMK dump:\t00 01 02 03 04 05 06 07 08 09 0a 0b 0c "
     "0d 0e 0f \n\t\t00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f \n";
 
+static struct luks l;
+
 static int
 parse(const char *name, const char *mode, int bits, const char *dump,
     const char **why)
 {
 	char text[sizeof key_dump + 64];
-	struct luks l;
 
 	snprintf(text, sizeof text, key_dump, name, mode, bits);
 	return luks_parse(&l, dump, text, why);
+}
+
+/* Is a sector the same at the beginning and behind 2^32 sectors? */
+static int
+same_far_away(const char *mode)
+{
+	char near[512] = "", far[512] = "";
+	const char *why;
+
+	return parse("aes", mode, 256, "", &why) == 0 &&
+	    luks_decrypt(&l, near, sizeof near, 0) == 0 &&
+	    luks_decrypt(&l, far, sizeof far, (uint64_t)512 << 32) == 0 &&
+	    !memcmp(near, far, sizeof near);
 }
 
 int
@@ -50,5 +64,7 @@ main(void)
 	    strstr(why, "checksums"), "a volume with checksums");
 	tap_ok(parse("aes", "xts-plain64", 512, "", &why) < 0,
 	    "a key that is shorter than it says");
+	tap_ok(same_far_away("xts-plain") && !same_far_away("xts-plain64"),
+	    "numbers of sectors of 32 bits, and of 64");
 	return tap_done();
 }
